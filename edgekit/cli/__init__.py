@@ -1,0 +1,67 @@
+"""The command line: parse, call, print. No logic, and nothing heavy imported before a command runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+
+import click
+import typer
+
+from edgekit.cli import artifact, convert, describe, train
+from edgekit.errors import EdgekitError
+
+app = typer.Typer(
+    name="edgekit",
+    help="One MobileNet, four targets (Core ML, ExecuTorch, OpenVINO, ONNX), each checked against PyTorch and profiled.",
+    epilog="Exit codes: 0 ok - 1 negative result - 2 usage - 3 target or runtime missing - 4 network - 5 input/output - "
+    "70 internal error - 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich costs as much as all the rest of the start-up
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+convert.register(app)
+artifact.register(app)
+describe.register(app)
+train.register(app)
+
+
+def main() -> None:
+    """Run the command line. Every exception ends here, as one message and an exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI job that is cancelled cleans up as Ctrl-C does
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.exceptions.Abort:
+        return _interrupted()
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return 2
+    except EdgekitError as error:
+        print(f"edgekit: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return _interrupted()
+    except BrokenPipeError:  # `edgekit ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:
+        traceback.print_exc()
+        print("edgekit: this is a bug of edgekit's; please report it with the lines above", file=sys.stderr)
+        return EdgekitError.exit_code
+
+
+def _interrupted() -> int:
+    print("edgekit: interrupted; nothing was left behind", file=sys.stderr)
+    return 130

@@ -1,0 +1,95 @@
+"""`edgekit verify`, `edgekit profile` (alias `benchmark`) and `edgekit predict`: what can be done with an artifact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgekit.cli import flags
+
+DEFAULT_TOP = 5
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands and the alias."""
+    app.command("verify", epilog="Example:  edgekit verify out/digits-onnx-float32")(verify)
+    app.command("profile", epilog="Example:  edgekit profile out/digits-* --threads 2")(profile)
+    app.command("benchmark", hidden=True)(profile)
+    app.command("predict", epilog="Example:  edgekit predict out/mobilenet_v2_1.0_224-onnx-float32 cat.png")(predict)
+
+
+def verify(
+    artifacts: flags.Artifacts,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-m", help="Ask this checkpoint again, instead of the answers saved with the artifact."
+        ),
+    ] = None,
+    images: flags.Images = None,
+    width: flags.Width = None,
+    resolution: flags.Resolution = None,
+    padding: flags.PaddingFlag = None,
+    norm_eps: flags.NormEps = None,
+    threads: flags.Threads = 1,
+    json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> int:
+    """Check the numbers of artifacts against PyTorch again."""
+    from edgekit import run
+    from edgekit.cli.show import Progress, show_results
+
+    with Progress(quiet=quiet) as progress:
+        results = run.verify(
+            artifacts,
+            model=model,
+            overrides=flags.overrides(width, resolution, padding, norm_eps, None),
+            images=images,
+            num_threads=threads,
+            on_stage=progress.enter,
+        )
+    return show_results(results, json=json)
+
+
+def profile(
+    artifacts: flags.Artifacts,
+    threads: flags.Threads = 1,
+    iterations: flags.Iterations = 100,
+    max_seconds: flags.MaxSeconds = 10.0,
+    warmup: flags.MaxWarmup = 5.0,
+    json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> int:
+    """Measure the latency of artifacts, one at a time, at batch 1."""
+    from edgekit import run
+    from edgekit.cli.show import Progress, show_results
+    from edgekit.latency import LatencyPlan
+
+    with Progress(quiet=quiet) as progress:
+        results = run.profile(
+            artifacts,
+            num_threads=threads,
+            latency=LatencyPlan(iterations, max_seconds, warmup),
+            on_stage=progress.enter,
+        )
+    return show_results(results, json=json)
+
+
+def predict(
+    artifact: Annotated[Path, typer.Argument(help="Folder of an artifact, or a file in it.", show_default=False)],
+    images: Annotated[
+        list[Path] | None, typer.Argument(help="Pictures. [default: those edgekit ships]", metavar="[IMAGE]...")
+    ] = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="Classes to show for each picture.")] = DEFAULT_TOP,
+    json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> int:
+    """Run an artifact on pictures and name what it sees."""
+    from edgekit import run
+    from edgekit.cli.show import Progress, show_predictions
+
+    with Progress(quiet=quiet) as progress:
+        report, predictions = run.predict(artifact, images or (), top=top, on_stage=progress.enter)
+    return show_predictions(report, predictions, json=json)

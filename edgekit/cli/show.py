@@ -1,0 +1,154 @@
+"""What the user sees: progress on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import msgspec
+import rich.progress
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from edgekit.prediction import Prediction
+from edgekit.report import Report, overall_exit_code
+from edgekit.run import Result
+
+VERDICTS = {"passed": "green", "converted": "yellow", "failed": "red", "skipped": "yellow"}
+
+
+class Progress:
+    """A live line per job on a terminal, plain lines elsewhere, nothing when quiet."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
+        self._live = rich.progress.Progress(
+            rich.progress.SpinnerColumn(finished_text="-"),
+            rich.progress.TextColumn("{task.description}"),
+            rich.progress.TextColumn("[cyan]{task.fields[stage]}"),
+            rich.progress.TimeElapsedColumn(),
+            console=self._console,
+            disable=quiet or not self._console.is_terminal,
+        )
+        self._tasks: dict[str, rich.progress.TaskID] = {}
+
+    def enter(self, job: str, stage: str) -> None:
+        """Show that a job has entered a stage."""
+        if self._live.disable:
+            self._console.print(f"{job}: {stage}", style=None, markup=False, highlight=False, soft_wrap=True)
+            return
+        if job not in self._tasks:
+            self._tasks[job] = self._live.add_task(job, total=1, stage=stage)
+        self._live.update(self._tasks[job], stage=stage, completed=int(stage == "done"))
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+
+def show_results(results: Sequence[Result], *, json: bool) -> int:
+    """Print a table, or JSON, and return the exit code of the whole."""
+    code = overall_exit_code(result.report.exit_code for result in results)
+    if json:
+        rows = [{"folder": str(result.folder), "report": result.report} for result in results]
+        print_json({"schema_version": 1, "exit_code": code, "results": rows})
+    else:
+        _print_table(results)
+    return code
+
+
+def show_predictions(report: Report, predictions: Sequence[Prediction], *, json: bool) -> int:
+    """Print the classes of each picture, or JSON, and return the exit code."""
+    problem = report.problem if not predictions else None
+    if json:
+        print_json({"schema_version": 1, "runtime": report.runtime, "predictions": predictions, "problem": problem})
+    elif problem:
+        print(f"edgekit: {problem.message}", file=sys.stderr)
+    else:
+        for prediction in predictions:
+            print(prediction.image)
+            for candidate in prediction.candidates:
+                print(f"  {candidate.probability:7.2%}  {candidate.label}")
+    return problem.exit_code if problem else 0
+
+
+def print_json(content: object) -> None:
+    """Print indented JSON on stdout."""
+    print(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())
+
+
+def _print_table(results: Sequence[Result]) -> None:
+    console = Console(soft_wrap=True) if not sys.stdout.isatty() else Console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("model", "target", "precision", "verdict"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("SQNR dB", "top-1", "MB", "load ms", "first ms", "p50 ms", "p95 ms"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("checked with", no_wrap=True)
+    notes: list[str] = []
+    for result in results:
+        table.add_row(*_row(result.report, notes))
+    width = max(console.width, console.measure(table).maximum) if not console.is_terminal else None
+    console.print(table, width=width)
+    for number, note in enumerate(notes, 1):
+        console.print(f"[{number}] {note}", markup=False, highlight=False)
+    for result in results:
+        if result.report.problem:
+            _print_problem(console, result.report)
+    places = {str(result.folder.parent) for result in results}
+    console.print(f"Artifacts, manifests and reports: {', '.join(sorted(places))}", markup=False, highlight=False)
+
+
+def _row(report: Report, notes: list[str]) -> list[str | Text]:
+    sqnr = top1 = size = "-"
+    if report.parity:
+        # One line a target: the worst of its outputs on real images. The report has every output and input.
+        outputs = report.parity.outputs
+        worst = [out.image_sqnr_db if out.image_sqnr_db is not None else out.sqnr_db for out in outputs]
+        sqnr = f"{min(db for db in worst if db is not None):.1f}" if any(db is not None for db in worst) else "-"
+        agreements = [out.top1 for out in outputs if out.top1 is not None]
+        top1 = f"{min(agreements):.0%}" if agreements else "-"
+    if report.size_bytes is not None:
+        size = f"{report.size_bytes / 1e6:.2f}"
+    times = ["-"] * 4
+    if latency := report.latency:
+        doubt = "?" if latency.doubts else ""
+        milliseconds = (latency.load_ms, latency.first_ms, latency.p50_ms, latency.p95_ms)
+        times = [f"{value:.2f}{doubt}" for value in milliseconds]
+        if latency.doubts:
+            times[2] += _mark(f"too noisy to trust: {'; '.join(latency.doubts)}", notes)
+    verdict = "not verified" if report.status == "converted" else report.status
+    marks = "".join(_mark(note, notes) for note in report.notes)
+    return [
+        report.model,
+        report.target,
+        report.precision,
+        Text(f"{verdict}{marks}", style=VERDICTS[report.status]),
+        sqnr,
+        top1,
+        size,
+        *times,
+        f"{report.runtime.runtime} {report.runtime.version}" if report.runtime else "-",
+    ]
+
+
+def _mark(note: str, notes: list[str]) -> str:
+    if note not in notes:
+        notes.append(note)
+    return f"[{notes.index(note) + 1}]"
+
+
+def _print_problem(console: Console, report: Report) -> None:
+    assert report.problem
+    heading = f"{report.target} {report.precision}: {report.status} during {report.problem.stage}: "
+    console.print(Text(heading + report.problem.message))
+    if report.problem.log:
+        console.print(Text(report.problem.log, style="dim"))

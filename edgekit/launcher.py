@@ -1,0 +1,173 @@
+"""The parent side of a target's process: start a worker, answer its questions, and never let it outlive the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import EdgekitError
+from edgekit.manifest import read_json, write_json
+from edgekit.report import FILE_NAME as REPORT
+from edgekit.report import Problem, Report
+from edgekit.request import FILE_NAME as REQUEST
+
+LOG = "log.txt"
+LOG_TAIL_LINES = 12
+
+
+@dataclass
+class Launcher:
+    """The workers of one run.
+
+    Attributes:
+        on_stage: told (cell, stage) whenever a worker enters a stage; called from the worker's thread.
+        ready: resources that workers may ask for, each set when it is there.
+    """
+
+    on_stage: Callable[[str, str], None] = lambda cell, stage: None
+    ready: Mapping[str, threading.Event] = field(default_factory=dict)
+    _running: set[subprocess.Popen[str]] = field(default_factory=set)
+    _stopped: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(
+        self,
+        mode: str,
+        cell: str,
+        request: Any,
+        *,
+        artifact: Path,
+        work: Path,
+        shared: Path | None = None,
+        reference: Path | None = None,
+        num_threads: int = 1,
+        blank: Callable[[Problem], Report],
+    ) -> Report:
+        """Run one worker to its end and return its report.
+
+        Args:
+            mode: "convert", "verify", "profile" or "predict".
+            cell: what progress calls it.
+            request: the record that the mode reads.
+            artifact: the artifact's folder.
+            work: where the request, the log and the report go.
+            shared: the run's program, model card and reference.
+            reference: the answers to compare with; by default those beside the artifact.
+            num_threads: the most that the worker's native libraries may use.
+            blank: makes a report of a problem when the worker could not.
+        """
+        write_json(work / REQUEST, request)
+        (work / REPORT).unlink(missing_ok=True) if work != artifact else None
+        folders = {
+            "artifact": artifact,
+            "work": work,
+            "shared": shared or work,
+            "reference": reference or artifact / "reference.npz",
+        }
+        command = [sys.executable, "-m", "edgekit.worker", mode]
+        for name, path in folders.items():
+            command += [f"--{name}", str(path.resolve())]
+        with (work / LOG).open("a", encoding="utf-8") as log:
+            process = self._start(command, log.fileno(), num_threads)
+            try:
+                stage = self._converse(process, cell)
+                code = process.wait()
+            finally:
+                self._end(process)
+        if code == 0:
+            report: Report = read_json(work / REPORT, Report)
+            return report
+        return blank(Problem(stage, "EdgekitError", f"the worker {_cause(code)} during: {stage}", log_tail(work)))
+
+    def stop(self) -> None:
+        """Kill every worker, and let none start."""
+        with self._lock:
+            self._stopped = True
+            running = list(self._running)
+        for event in self.ready.values():
+            event.set()
+        for process in running:
+            _kill(process)
+
+    def _start(self, command: list[str], log: int, num_threads: int) -> subprocess.Popen[str]:
+        environment = os.environ | {
+            "OMP_NUM_THREADS": str(num_threads),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONIOENCODING": "utf-8",
+        }
+        with self._lock:
+            if self._stopped:
+                raise EdgekitError("the run was stopped")
+            # A session of its own: Ctrl-C reaches the parent alone, which then ends the workers in order.
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=environment,
+                start_new_session=True,
+            )
+            self._running.add(process)
+        return process
+
+    def _converse(self, process: subprocess.Popen[str], cell: str) -> Any:
+        """Follow the worker's stages and answer its questions until it closes the pipe. Returns the last stage."""
+        assert process.stdin and process.stdout
+        stage = "start"
+        for line in process.stdout:
+            message = json.loads(line)
+            if "stage" in message:
+                stage = message["stage"]
+                self.on_stage(cell, stage)
+            elif "wait" in message:
+                self.on_stage(cell, f"waiting for the {message['wait']}")
+                self.ready[message["wait"]].wait()
+                if self._stopped:
+                    break
+                process.stdin.write(message["wait"] + "\n")
+                process.stdin.flush()
+        return stage
+
+    def _end(self, process: subprocess.Popen[str]) -> None:
+        _kill(process)
+        with self._lock:
+            self._running.discard(process)
+
+
+def log_tail(work: Path) -> str:
+    """The last lines of a worker's log."""
+    try:
+        return "\n".join((work / LOG).read_text("utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:])
+    except OSError:
+        return ""
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """End a worker and all that it started."""
+    if process.poll() is None:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:  # it ended meanwhile
+            pass
+        process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                pass
+
+
+def _cause(code: int) -> str:
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"

@@ -1,0 +1,168 @@
+"""`manifest.json`: all that an app, or `predict`, `verify` and `profile`, must know to use the artifact beside it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from edgekit.errors import EdgekitError, InputError, OutputError
+from edgekit.mobilenet.spec import MobileNetSpec
+from edgekit.preprocessing import Preprocessing
+from edgekit.target import TensorSpec
+
+SCHEMA_VERSION = 1
+FILE_NAME = "manifest.json"
+_Size = Annotated[int, msgspec.Meta(ge=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """The model behind an artifact, whatever the target.
+
+    Attributes:
+        name: short name.
+        source: as the user gave it.
+        sha256: of the checkpoint's tensors file.
+        task: what the outputs mean, e.g. "classification".
+        spec: the network's definition.
+        preprocessing: from picture to input.
+        labels: one per class, or empty.
+    """
+
+    name: str
+    source: str
+    sha256: str
+    task: str
+    spec: MobileNetSpec
+    preprocessing: Preprocessing
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One file of an artifact: path relative to the manifest, size, and sha256 in hexadecimal."""
+
+    path: str
+    size_bytes: _Size
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """An artifact and how to use it.
+
+    Attributes:
+        schema_version: of this file's form; 1.
+        edgekit_version: that wrote it.
+        model: what was converted.
+        target: the plugin's name.
+        format: the artifact's format and version.
+        precision: as requested.
+        entry: the file or folder to load, relative to the manifest.
+        inputs: names, shapes, dtypes and layouts.
+        outputs: likewise.
+        files: every file of the artifact.
+        options: the plugin's options in force.
+        notes: facts a user should know.
+        versions: of the packages that made it.
+    """
+
+    schema_version: int
+    edgekit_version: str
+    model: ModelCard
+    target: str
+    format: str
+    precision: str
+    entry: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    files: tuple[FileRecord, ...]
+    options: Mapping[str, str]
+    notes: tuple[str, ...]
+    versions: Mapping[str, str]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all the artifact's files together."""
+        return sum(file.size_bytes for file in self.files)
+
+
+def record_files(folder: Path, root: Path) -> tuple[FileRecord, ...]:
+    """Hash every file below `folder`, with paths relative to `root`."""
+    return tuple(
+        FileRecord(path.relative_to(root).as_posix(), path.stat().st_size, sha256_of(path))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    )
+
+
+def sha256_of(path: Path) -> str:
+    """Hash one file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read an artifact folder's manifest and check that its files are the ones it was written for.
+
+    Raises:
+        InputError: no manifest, a broken one, one of a later edgekit, or a file that is missing or was changed.
+    """
+    if not (folder / FILE_NAME).is_file():
+        raise InputError(f"{folder} is no edgekit artifact: it has no {FILE_NAME}. Make one with `edgekit convert`")
+    manifest = read_json(folder / FILE_NAME, Manifest)
+    for name in (manifest.entry, *(file.path for file in manifest.files)):
+        if not (folder / name).resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"{folder / FILE_NAME} names a file outside its folder: {name}")
+    for record in manifest.files:
+        path = folder / record.path
+        if not path.is_file():
+            raise InputError(f"{path} is missing: {FILE_NAME} lists it")
+        if sha256_of(path) != record.sha256:
+            raise InputError(f"{path} is not the file that {FILE_NAME} describes: its sha256 differs. Convert again")
+    return manifest
+
+
+def read_json(path: Path, kind: type[Any]) -> Any:
+    """Decode one of edgekit's own JSON files into its record, every field checked.
+
+    Raises:
+        InputError: missing, broken, or of another schema version.
+    """
+    try:
+        content = path.read_bytes()
+        found = msgspec.json.decode(content, type=_Versioned)
+        if found.schema_version is not None and found.schema_version != SCHEMA_VERSION:
+            raise InputError(
+                f"{path} has schema version {found.schema_version}; this edgekit reads version {SCHEMA_VERSION}. Convert again"
+            )
+        return msgspec.json.decode(content, type=kind)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path} is broken: {error}") from error
+    except EdgekitError as error:
+        raise InputError(f"{path} is broken: {error}" if not isinstance(error, InputError) else str(error)) from error
+
+
+def write_json(path: Path, record: Any) -> None:
+    """Write a record as indented JSON: aside first, then renamed into place.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    try:
+        aside = path.with_name(f".{path.name}.new")
+        aside.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+        aside.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+
+
+class _Versioned(msgspec.Struct):
+    schema_version: int | None = None

@@ -1,0 +1,276 @@
+"""Is the artifact still the model that was trained? Error statistics per output, and a verdict with its reasons.
+
+Everything is compared with the float64 reference. PyTorch's own error on the same inputs, in float32 and in the precision of the
+artifact, stands beside it: nobody can be asked for less.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.reference import Outputs, Reference
+from edgekit.target import TensorSpec, Tolerance
+
+EXACT_DB = 320.0  # no difference at all: float64 cannot show more
+MIN_DEPENDENCE = 1e-3
+MIN_DEPENDENCE_DB = 20.0
+TOP_K = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SampleParity:
+    """One output on one input. None where it cannot be computed: values that are not finite, or no classes to rank.
+
+    Attributes:
+        sample: the input's name.
+        kind: "image" or "synthetic".
+        max_abs: largest absolute error.
+        mean_abs: mean absolute error.
+        peak_error: `max_abs` divided by the largest absolute reference value.
+        sqnr_db: 10 log10 of the reference's energy over the error's, at most 320.
+        cosine: of the angle between output and reference.
+        top1: whether both have the same largest class.
+        top5: part of the reference's five largest classes that are among the output's five largest.
+        pytorch_sqnr_db: `sqnr_db` of PyTorch's answers to the same input, by precision.
+    """
+
+    sample: str
+    kind: str
+    max_abs: float | None
+    mean_abs: float | None
+    peak_error: float | None
+    sqnr_db: float | None
+    cosine: float | None
+    top1: bool | None
+    top5: float | None
+    pytorch_sqnr_db: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputParity:
+    """One output over all inputs: the worst of each figure, and what is wrong with it.
+
+    Attributes:
+        output: its name.
+        max_abs: worst of all inputs.
+        mean_abs: mean of all inputs.
+        peak_error: worst of all inputs.
+        sqnr_db: worst of all inputs.
+        image_sqnr_db: worst of the real images.
+        cosine: worst of all inputs.
+        top1: part of the images with the same largest class; None where there are no classes.
+        top5: mean over the images.
+        pytorch_sqnr_db: worst of all inputs for PyTorch, by precision.
+        dependence: deviation of the output from input to input, relative to its size. Near 0, the output is a constant and
+            every other figure is meaningless.
+        problems: why it fails; empty when it passes.
+        samples: the figures of each input.
+    """
+
+    output: str
+    max_abs: float | None
+    mean_abs: float | None
+    peak_error: float | None
+    sqnr_db: float | None
+    image_sqnr_db: float | None
+    cosine: float | None
+    top1: float | None
+    top5: float | None
+    pytorch_sqnr_db: Mapping[str, float]
+    dependence: float
+    problems: tuple[str, ...]
+    samples: tuple[SampleParity, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """The verdict on an artifact."""
+
+    passed: bool
+    tolerance: Tolerance
+    outputs: tuple[OutputParity, ...]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return tuple(f"{output.output}: {problem}" for output in self.outputs for problem in output.problems)
+
+
+def judge(
+    reference: Reference, answers: Sequence[Outputs], outputs: Sequence[TensorSpec], tolerance: Tolerance
+) -> Parity:
+    """Compare an artifact's answers with the reference.
+
+    Args:
+        reference: inputs and PyTorch's answers.
+        answers: the artifact's, one dict of float32 arrays per sample.
+        outputs: names, shapes and layouts that the artifact declares.
+        tolerance: the limits to pass.
+    """
+    judged = tuple(_judge_output(spec, reference, answers, tolerance) for spec in outputs)
+    return Parity(all(not output.problems for output in judged), tolerance, judged)
+
+
+def sqnr_db(*, expected: NDArray[np.floating], actual: NDArray[np.floating]) -> float:
+    """Signal to quantisation-noise ratio, 10 log10(sum expected^2 / sum (actual - expected)^2), clipped to +-320 dB."""
+    reference = np.asarray(expected, np.float64)
+    signal, noise = _energy(reference), _energy(np.asarray(actual, np.float64) - reference)
+    if noise == 0:
+        return EXACT_DB
+    if signal == 0 or not math.isfinite(noise):
+        return -EXACT_DB
+    return float(np.clip(10 * math.log10(signal / noise), -EXACT_DB, EXACT_DB))
+
+
+def dependence(answers: Sequence[NDArray[np.floating]]) -> float:
+    """Root mean square deviation from the mean over the inputs, divided by the root mean square: 0 for a constant."""
+    stack = np.stack(answers).astype(np.float64)
+    size = _energy(stack)
+    return math.sqrt(_energy(stack - stack.mean(axis=0)) / size) if size and math.isfinite(size) else 0.0
+
+
+def _energy(values: NDArray[np.float64]) -> float:
+    return float(np.sum(np.square(values)))
+
+
+def _judge_output(
+    spec: TensorSpec, reference: Reference, answers: Sequence[Outputs], tolerance: Tolerance
+) -> OutputParity:
+    expected = [answer[spec.name] for answer in reference.float64]
+    ranked = spec.layout == "NK" and spec.shape[-1] > 1
+    problems: list[str] = []
+    rows = []
+    for i, sample in enumerate(reference.samples):
+        actual = answers[i].get(spec.name)
+        pytorch = {
+            kind: sqnr_db(expected=expected[i], actual=yardstick[i][spec.name])
+            for kind, yardstick in reference.yardsticks.items()
+        }
+        problem = _unusable(actual, expected[i])
+        if actual is None or problem:
+            problems.append(f"on {sample.name}, {problem}")
+            rows.append(SampleParity(sample.name, sample.kind, None, None, None, None, None, None, None, pytorch))
+        else:
+            rows.append(_compare(sample.name, sample.kind, expected[i], actual, pytorch, ranked=ranked))
+    return _summarise(spec.name, tuple(rows), problems, expected, answers, tolerance)
+
+
+def _unusable(actual: NDArray[np.floating] | None, expected: NDArray[np.floating]) -> str:
+    if actual is None:
+        return "the artifact has no such output"
+    if actual.shape != expected.shape:
+        return f"its shape is {list(actual.shape)} instead of {list(expected.shape)}"
+    if np.isnan(actual).any():
+        return f"{int(np.isnan(actual).sum())} of {actual.size} values are NaN"
+    if np.isinf(actual).any():
+        return f"{int(np.isinf(actual).sum())} of {actual.size} values are infinite"
+    return ""
+
+
+def _compare(
+    name: str,
+    kind: str,
+    expected: NDArray[np.floating],
+    actual: NDArray[np.floating],
+    pytorch_sqnr_db: Mapping[str, float],
+    *,
+    ranked: bool,
+) -> SampleParity:
+    reference, values = expected.astype(np.float64).ravel(), actual.astype(np.float64).ravel()
+    error = np.abs(values - reference)
+    peak, norms = float(np.abs(reference).max()), math.sqrt(_energy(reference) * _energy(values))
+    order, reference_order = np.argsort(-values, kind="stable"), np.argsort(-reference, kind="stable")
+    overlap = len(set(order[:TOP_K]) & set(reference_order[:TOP_K])) / TOP_K
+    return SampleParity(
+        sample=name,
+        kind=kind,
+        max_abs=float(error.max()),
+        mean_abs=float(error.mean()),
+        peak_error=float(error.max()) / peak if peak else (0.0 if error.max() == 0 else 1.0),
+        sqnr_db=sqnr_db(expected=reference, actual=values),
+        cosine=float(values @ reference) / norms if norms else None,
+        top1=bool(order[0] == reference_order[0]) if ranked else None,
+        top5=overlap if ranked and values.size > TOP_K else None,
+        pytorch_sqnr_db=pytorch_sqnr_db,
+    )
+
+
+def _summarise(
+    name: str,
+    rows: tuple[SampleParity, ...],
+    problems: list[str],
+    expected: Sequence[NDArray[np.floating]],
+    answers: Sequence[Outputs],
+    tolerance: Tolerance,
+) -> OutputParity:
+    images = [row for row in rows if row.kind == "image"]
+    chosen = [i for i, row in enumerate(rows) if row.kind == "image"]
+    if len(chosen) < 2:
+        chosen = list(range(len(rows)))
+    moves = dependence([expected[i] for i in chosen])
+    summary = OutputParity(
+        output=name,
+        max_abs=_worst(max, [row.max_abs for row in rows]),
+        mean_abs=_mean([row.mean_abs for row in rows]),
+        peak_error=_worst(max, [row.peak_error for row in rows]),
+        sqnr_db=_worst(min, [row.sqnr_db for row in rows]),
+        image_sqnr_db=_worst(min, [row.sqnr_db for row in images]),
+        cosine=_worst(min, [row.cosine for row in rows]),
+        top1=_mean([row.top1 for row in images]),
+        top5=_mean([row.top5 for row in images]),
+        pytorch_sqnr_db={kind: min(row.pytorch_sqnr_db[kind] for row in rows) for kind in rows[0].pytorch_sqnr_db},
+        dependence=moves,
+        problems=(),
+        samples=rows,
+    )
+    found = [*problems, *_over_limit(summary, tolerance)]
+    if not problems:
+        found += _constant(
+            moves, dependence([answers[i][name] for i in chosen]), summary.image_sqnr_db or summary.sqnr_db
+        )
+    return replace(summary, problems=tuple(found))
+
+
+def _over_limit(summary: OutputParity, tolerance: Tolerance) -> list[str]:
+    found = []
+    yardstick = summary.pytorch_sqnr_db[tolerance.yardstick]
+    limit_db = max(tolerance.min_sqnr_db, yardstick - tolerance.max_loss_db)
+    if summary.sqnr_db is not None and summary.sqnr_db < limit_db:
+        found.append(
+            f"{summary.sqnr_db:.1f} dB SQNR is below the limit of {limit_db:.1f} dB "
+            f"(PyTorch in {tolerance.yardstick}: {yardstick:.1f} dB)"
+        )
+    if summary.peak_error is not None and summary.peak_error > tolerance.max_peak_error:
+        found.append(
+            f"the largest error is {summary.peak_error:.2g} of the output's peak, over the limit of {tolerance.max_peak_error:g}"
+        )
+    return found
+
+
+def _constant(expected: float, actual: float, sqnr: float | None) -> list[str]:
+    """An output that ignores its input agrees with anything: 100 dB of agreement would then mean nothing."""
+    if expected < MIN_DEPENDENCE:
+        return [
+            f"the reference does not depend on the input (it moves by {expected:.1g} of its size): "
+            "untrained or uncalibrated weights make every parity figure meaningless"
+        ]
+    if actual < MIN_DEPENDENCE:
+        return [f"it does not depend on the input (it moves by {actual:.1g} of its size)"]
+    margin = 20 * math.log10(expected) + sqnr if sqnr is not None else EXACT_DB
+    if margin < MIN_DEPENDENCE_DB:
+        return [f"what the input changes is only {margin:.0f} dB above the error, less than {MIN_DEPENDENCE_DB:g} dB"]
+    return []
+
+
+def _worst(choose: Callable[[Iterable[float]], float], values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return choose(known) if known else None
+
+
+def _mean(values: Sequence[float | bool | None]) -> float | None:
+    known = [float(value) for value in values if value is not None]
+    return sum(known) / len(known) if known else None

@@ -1,0 +1,240 @@
+"""The straight line of one target, in its own process: convert -> load from disk -> parity -> latency.
+
+`verify`, `profile` and `predict` are the same line entered at `load`. Values flow forward only; whatever is raised, the worker
+turns into the report.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+import edgekit
+from edgekit import registry
+from edgekit.errors import InputError, TargetMissing, UsageError
+from edgekit.latency import Latency, LatencyPlan, measure
+from edgekit.machine import describe_machine
+from edgekit.manifest import (
+    FILE_NAME as MANIFEST,
+)
+from edgekit.manifest import (
+    SCHEMA_VERSION,
+    Manifest,
+    ModelCard,
+    read_json,
+    read_manifest,
+    record_files,
+    write_json,
+)
+from edgekit.parity import Parity, judge
+from edgekit.prediction import Prediction, rank
+from edgekit.reference import Outputs, load_reference
+from edgekit.report import FILE_NAME as REPORT
+from edgekit.report import Problem, Report
+from edgekit.request import FILE_NAME as REQUEST
+from edgekit.request import ConvertRequest, PredictRequest, ProfileRequest, VerifyRequest
+from edgekit.target import ConvertJob, LoadJob, Runner, Target
+from edgekit.worker import Desk, Line
+
+PROGRAM, CARD, REFERENCE, PREDICTIONS = "program.pt2", "model.json", "reference.npz", "predictions.json"
+REFERENCE_RUNTIME_NOTE = (
+    "checked with {runtime}, a reference runtime: the verdict is about the saved artifact, not about the vendor's runtime, "
+    "and no latency is measured, because its time says nothing about a device"
+)
+
+
+def convert(desk: Desk, line: Line) -> Report:
+    """Make an artifact, read it back from disk and check its numbers."""
+    request: ConvertRequest = read_json(desk.work / REQUEST, ConvertRequest)
+    line.enter("import")
+    target = registry.load(request.target)
+    available = target.probe()
+    card_report = blank_report(desk)
+    if not available.can_convert:
+        return replace(card_report, status="skipped", problem=Problem("import", "TargetMissing", available.reason))
+    _check_precision(target, request.precision)
+
+    line.wait("program")
+    from edgekit.mobilenet.program import load_program
+
+    line.enter("convert")
+    card: ModelCard = read_json(desk.shared / CARD, ModelCard)
+    program = load_program(desk.shared / PROGRAM)
+    folder = desk.work / "artifact"
+    folder.mkdir()
+    conversion = target.convert(ConvertJob(program, request.precision, request.options, folder))
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        edgekit_version=edgekit.__version__,
+        model=card,
+        target=target.name,
+        format=conversion.format,
+        precision=request.precision,
+        entry=conversion.path.relative_to(folder).as_posix(),
+        inputs=program.inputs,
+        outputs=program.outputs,
+        files=record_files(folder, folder),
+        options=conversion.options,
+        notes=conversion.notes,
+        versions=_versions(target),
+    )
+    for path in folder.iterdir():
+        path.rename(desk.work / path.name)
+    folder.rmdir()
+    write_json(desk.work / MANIFEST, manifest)
+    report = replace(
+        card_report,
+        model=card.name,
+        status="converted",
+        size_bytes=manifest.size_bytes,
+        versions=manifest.versions,
+        notes=manifest.notes,
+    )
+    line.wait("reference")
+    shutil.copyfile(desk.shared / REFERENCE, desk.work / REFERENCE)
+    if available.runs == "no":
+        return replace(report, problem=Problem("load", "TargetMissing", available.reason))
+    return _verified(report, target, manifest, desk, line, request.num_threads)
+
+
+def verify(desk: Desk, line: Line) -> Report:
+    """Check an existing artifact's numbers again."""
+    request: VerifyRequest = read_json(desk.work / REQUEST, VerifyRequest)
+    manifest = read_manifest(desk.artifact)
+    target = _runnable(manifest, line)
+    report = replace(_report_of(manifest, desk), status="converted", problem=None)
+    return _verified(report, target, manifest, desk, line, request.num_threads)
+
+
+def profile(desk: Desk, line: Line) -> Report:
+    """Measure an existing artifact's latency. The caller sees to it that nothing else runs meanwhile."""
+    request: ProfileRequest = read_json(desk.work / REQUEST, ProfileRequest)
+    manifest = read_manifest(desk.artifact)
+    target = _runnable(manifest, line)
+    report = _report_of(manifest, desk)
+    line.enter("latency")
+    available = target.probe()
+    if available.runs != "native":
+        note = f"no latency measured: {available.reason}"
+        return replace(report, latency=None, notes=tuple(dict.fromkeys((*report.notes, note))))
+    job = _load_job(manifest, desk.artifact, request.num_threads)
+    return replace(report, latency=_measure(target, job, request.latency), machine=describe_machine())
+
+
+def predict(desk: Desk, line: Line) -> Report:
+    """Run an existing artifact on pictures; the answers go to predictions.json."""
+    request: PredictRequest = read_json(desk.work / REQUEST, PredictRequest)
+    manifest = read_manifest(desk.artifact)
+    target = _runnable(manifest, line)
+    line.enter("load")
+    predictions: list[Prediction] = []
+    with target.load(_load_job(manifest, desk.artifact, request.num_threads)) as runner:
+        line.enter("parity")
+        for image in request.images:
+            tensor = manifest.model.preprocessing.tensor(Path(image))
+            outputs = runner.infer({manifest.inputs[0].name: tensor})
+            predictions.append(rank(image, outputs, manifest, top=request.top))
+        report = replace(_report_of(manifest, desk), runtime=runner.runtime)
+    write_json(desk.work / PREDICTIONS, predictions)
+    return report
+
+
+def blank_report(desk: Desk) -> Report:
+    """A report that knows only what was asked."""
+    machine = describe_machine()
+    if (desk.artifact / MANIFEST).is_file() and desk.artifact != desk.work:
+        manifest = read_json(desk.artifact / MANIFEST, Manifest)
+        return Report(manifest.model.name, manifest.target, manifest.precision, "failed", machine)
+    request: ConvertRequest = read_json(desk.work / REQUEST, ConvertRequest)
+    return Report(request.model, request.target, request.precision, "failed", machine)
+
+
+def answer_samples(runner: Runner, images_nchw: Sequence[NDArray[np.float32]], input_name: str) -> list[Outputs]:
+    """Run every sample, each from an array of its own."""
+    return [dict(runner.infer({input_name: np.ascontiguousarray(image)})) for image in images_nchw]
+
+
+def _verified(report: Report, target: Target, manifest: Manifest, desk: Desk, line: Line, num_threads: int) -> Report:
+    line.enter("load")
+    # The folder as it lies on the disk, and what it says of itself: what a user's app would get.
+    manifest = read_manifest(desk.work if desk.mode == "convert" else desk.artifact)
+    reference = load_reference(desk.reference)
+    folder = desk.work if desk.mode == "convert" else desk.artifact
+    with target.load(_load_job(manifest, folder, num_threads)) as runner:
+        line.enter("parity")
+        answers = answer_samples(runner, [sample.image_nchw for sample in reference.samples], manifest.inputs[0].name)
+        runtime = runner.runtime
+    parity = judge(reference, answers, manifest.outputs, target.tolerances[manifest.precision])
+    notes = report.notes
+    if runtime.kind == "reference":
+        notes = tuple(dict.fromkeys((*notes, REFERENCE_RUNTIME_NOTE.format(runtime=runtime.runtime))))
+    report = replace(report, runtime=runtime, parity=parity, notes=notes)
+    if parity.passed:
+        return replace(report, status="passed")
+    return replace(report, status="failed", problem=_parity_problem(parity))
+
+
+def _parity_problem(parity: Parity) -> Problem:
+    first, *others = parity.problems
+    more = f" (and {len(others)} more, see report.json)" if others else ""
+    return Problem("parity", "NegativeResult", f"{first}{more}")
+
+
+def _measure(target: Target, job: LoadJob, plan: LatencyPlan) -> Latency:
+    name, shape = job.inputs[0].name, job.inputs[0].shape
+    inputs = {name: np.random.default_rng(0).standard_normal(shape, dtype=np.float32)}
+
+    def load() -> object:
+        runner = target.load(job)
+        return lambda: runner.infer(inputs)
+
+    return measure(load, num_threads=job.num_threads, plan=plan)
+
+
+def _runnable(manifest: Manifest, line: Line) -> Target:
+    line.enter("import")
+    target = registry.load(manifest.target)
+    available = target.probe()
+    if available.runs == "no":
+        raise TargetMissing(f"this artifact cannot run here: {available.reason}")
+    return target
+
+
+def _load_job(manifest: Manifest, folder: Path, num_threads: int) -> LoadJob:
+    return LoadJob(
+        folder / manifest.entry, manifest.precision, manifest.options, manifest.inputs, manifest.outputs, num_threads
+    )
+
+
+def _report_of(manifest: Manifest, desk: Desk) -> Report:
+    """The report beside the artifact, or the start of one where somebody took it away."""
+    with suppress(InputError, msgspec.MsgspecError):
+        report: Report = read_json(desk.artifact / REPORT, Report)
+        return replace(report, seconds={})
+    return replace(
+        Report(manifest.model.name, manifest.target, manifest.precision, "converted", describe_machine()),
+        size_bytes=manifest.size_bytes,
+        versions=manifest.versions,
+        notes=manifest.notes,
+    )
+
+
+def _check_precision(target: Target, precision: str) -> None:
+    if precision not in target.tolerances:
+        raise UsageError(f"target {target.name} has no precision {precision!r}. It has: {', '.join(target.tolerances)}")
+
+
+def _versions(target: Target) -> Mapping[str, str]:
+    found = {"edgekit": edgekit.__version__}
+    for package in ("torch", *target.packages):
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found

@@ -1,0 +1,103 @@
+"""What PyTorch answers: the truth (float64), and the yardsticks (float32, float16) of what each precision costs anyone."""
+
+from __future__ import annotations
+
+import copy
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.errors import InputError
+from edgekit.samples import Sample
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Outputs = dict[str, NDArray[np.floating]]
+YARDSTICKS = ("float32", "float16")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Inputs and PyTorch's answers to them, as arrays that need no torch to read.
+
+    Attributes:
+        samples: the inputs.
+        float64: one dict of outputs per sample, computed in float64 from the network as trained, batch norms unfolded: a
+            mistake in folding is an error like any other.
+        yardsticks: the same in PyTorch's own float32 and float16, by precision: the rounding that no artifact of that precision
+            can be blamed for.
+    """
+
+    samples: tuple[Sample, ...]
+    float64: tuple[Outputs, ...]
+    yardsticks: Mapping[str, tuple[Outputs, ...]]
+
+
+def compute_reference(network: nn.Module, output_names: Sequence[str], samples: Sequence[Sample]) -> Reference:
+    """Run the network, as loaded, on every sample in float64, float32 and float16."""
+    import torch
+
+    # One thread: conversions run beside this, and OpenMP's threads spin while they wait for a core that is taken. Two threads on
+    # two busy cores took 18 s for what one does in 0.1 s.
+    torch.set_num_threads(1)
+
+    def run(dtype: torch.dtype) -> tuple[Outputs, ...]:
+        module = copy.deepcopy(network).to(dtype)
+        answers = []
+        with torch.no_grad():
+            for sample in samples:
+                out = module(torch.from_numpy(sample.image_nchw).to(dtype))
+                tensors = out if isinstance(out, tuple) else (out,)
+                answers.append({name: t.numpy() for name, t in zip(output_names, tensors, strict=True)})
+        return tuple(answers)
+
+    yardsticks = {"float32": run(torch.float32), "float16": run(torch.float16)}
+    return Reference(tuple(samples), run(torch.float64), yardsticks)
+
+
+def save_reference(reference: Reference, path: Path) -> None:
+    """Write a compressed `.npz`: the pictures have at most 256 values a channel, so they shrink to a quarter."""
+    arrays: dict[str, NDArray[np.generic]] = {
+        "names": np.array([sample.name for sample in reference.samples]),
+        "kinds": np.array([sample.kind for sample in reference.samples]),
+        "images_nchw": np.concatenate([sample.image_nchw for sample in reference.samples]),
+    }
+    for kind, answers in {"float64": reference.float64, **reference.yardsticks}.items():
+        for name in answers[0]:
+            arrays[f"{kind}/{name}"] = np.stack([answer[name] for answer in answers])
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # numpy's stub takes allow_pickle for a bool
+
+
+def load_reference(path: Path) -> Reference:
+    """Read what `save_reference` wrote. Never unpickles.
+
+    Raises:
+        InputError: missing, truncated, or not such a file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        samples = tuple(
+            Sample(str(name), "image" if kind == "image" else "synthetic", np.ascontiguousarray(image[None]))
+            for name, kind, image in zip(arrays["names"], arrays["kinds"], arrays["images_nchw"], strict=True)
+        )
+        yardsticks = {kind: _answers(arrays, kind) for kind in YARDSTICKS}
+        return Reference(samples, _answers(arrays, "float64"), yardsticks)
+    except FileNotFoundError as error:
+        raise InputError(f"{path.parent} has no {path.name}: it is needed to check the artifact's numbers") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is not a whole reference file ({error}): convert again") from error
+
+
+def _answers(arrays: dict[str, NDArray[np.generic]], kind: str) -> tuple[Outputs, ...]:
+    stacks = {name.removeprefix(f"{kind}/"): stack for name, stack in arrays.items() if name.startswith(f"{kind}/")}
+    count = len(arrays["names"])
+    if not stacks or any(len(stack) != count for stack in stacks.values()):
+        raise ValueError(f"the {kind} answers do not match {count} samples")
+    return tuple({name: np.asarray(stack[i], np.dtype(kind)) for name, stack in stacks.items()} for i in range(count))

@@ -1,0 +1,92 @@
+"""`report.json`: what came of one target, and what CI may conclude from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from edgekit import errors
+from edgekit.latency import Latency
+from edgekit.machine import Machine
+from edgekit.manifest import SCHEMA_VERSION
+from edgekit.parity import Parity
+from edgekit.target import RuntimeInfo
+
+FILE_NAME = "report.json"
+Status = Literal["passed", "converted", "failed", "skipped"]
+Stage = Literal["start", "import", "capture", "convert", "load", "parity", "latency", "done"]
+
+# Which answer a run of several targets gives to the shell: a crash hides everything, a "no" hides a "not verified".
+SEVERITY = (70, 130, 5, 4, 2, 1, 3, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a target did not pass.
+
+    Attributes:
+        stage: where it happened.
+        kind: the exception's class, one of edgekit.errors for what users can act on.
+        message: what happened, why, and what to do.
+        log: last lines of the worker's output, where they may help.
+    """
+
+    stage: Stage
+    kind: str
+    message: str
+    log: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        return errors.BY_NAME.get(self.kind, errors.EdgekitError).exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One artifact, or why there is none.
+
+    Attributes:
+        schema_version: of this file's form; 1.
+        model: short name.
+        target: the plugin's name.
+        precision: as requested.
+        status: "passed": converted, and its numbers hold. "converted": made, but not verified. "failed" and "skipped" with
+            the problem.
+        size_bytes: of all the artifact's files.
+        runtime: what ran it for parity.
+        parity: the verdict on its numbers.
+        latency: measured on `machine`; None where it was not, with the reason in `notes`.
+        seconds: wall time per stage.
+        versions: of the packages that took part.
+        machine: where all this was obtained.
+        notes: what a reader must know to read the figures rightly.
+        problem: why it did not pass.
+    """
+
+    model: str
+    target: str
+    precision: str
+    status: Status
+    machine: Machine
+    schema_version: int = SCHEMA_VERSION
+    size_bytes: int | None = None
+    runtime: RuntimeInfo | None = None
+    parity: Parity | None = None
+    latency: Latency | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    problem: Problem | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 passed, 1 a negative result, 3 not verified or not installed, others as the problem's class says."""
+        if self.problem:
+            return self.problem.exit_code
+        return {"passed": 0, "converted": 3, "failed": 1, "skipped": 3}[self.status]
+
+
+def overall_exit_code(codes: Iterable[int]) -> int:
+    """The one exit code of several results: the most severe."""
+    return min(codes, key=SEVERITY.index, default=0)

@@ -1,0 +1,53 @@
+"""What a worker is asked to do: the parent writes it as request.json, the worker reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from edgekit.latency import LatencyPlan
+
+FILE_NAME = "request.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertRequest:
+    """One cell: a model for a target at a precision.
+
+    Attributes:
+        model: as the user gave it.
+        target: the plugin's name.
+        precision: requested.
+        options: the user's `--option` pairs.
+        num_threads: of the runtime, for parity.
+    """
+
+    model: str
+    target: str
+    precision: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    num_threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyRequest:
+    """Check an artifact's numbers with this many threads."""
+
+    num_threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRequest:
+    """Measure an artifact's latency."""
+
+    num_threads: int = 1
+    latency: LatencyPlan = field(default_factory=LatencyPlan)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictRequest:
+    """Run an artifact on pictures and keep the `top` classes of each."""
+
+    images: tuple[str, ...]
+    top: int = 5
+    num_threads: int = 1

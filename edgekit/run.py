@@ -1,0 +1,402 @@
+"""The parent's side of a run: capture once, hand the program to every target's worker, then measure them one at a time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edgekit import registry
+from edgekit.errors import InputError, OutputError, UsageError
+from edgekit.latency import LatencyPlan
+from edgekit.launcher import LOG, Launcher
+from edgekit.machine import available_cores, describe_machine
+from edgekit.manifest import FILE_NAME as MANIFEST
+from edgekit.manifest import ModelCard, read_manifest, write_json
+from edgekit.pipeline import CARD, PREDICTIONS, PROGRAM, REFERENCE
+from edgekit.prediction import Prediction
+from edgekit.preprocessing import Preprocessing
+from edgekit.reference import compute_reference, save_reference
+from edgekit.report import FILE_NAME as REPORT
+from edgekit.report import Problem, Report
+from edgekit.request import ConvertRequest, PredictRequest, ProfileRequest, VerifyRequest
+from edgekit.samples import find_images, make_samples, shipped_pictures
+
+if TYPE_CHECKING:
+    from edgekit.mobilenet.checkpoint import Checkpoint
+    from edgekit.mobilenet.overrides import Overrides
+
+OnStage = Callable[[str, str], None]
+
+
+def silent(cell: str, stage: str) -> None:
+    """Progress for nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertPlan:
+    """A whole `edgekit convert`.
+
+    Attributes:
+        model: as the user names it.
+        targets: plugin names.
+        precisions: for each target.
+        output: folder that gets one folder per artifact.
+        overrides: what the checkpoint's files do not say.
+        options: `--option` pairs: by target, or for all under "".
+        images: a folder of real pictures for parity, or None for those edgekit ships.
+        num_threads: of the runtimes.
+        latency: how to time, or None not to.
+        force: replace artifacts that are there already.
+        jobs: workers side by side; 0 for one per core.
+    """
+
+    model: str
+    targets: tuple[str, ...]
+    precisions: tuple[str, ...]
+    output: Path
+    overrides: Overrides | None = None
+    options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    images: Path | None = None
+    num_threads: int = 1
+    latency: LatencyPlan | None = field(default_factory=LatencyPlan)
+    force: bool = False
+    jobs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one artifact.
+
+    Attributes:
+        folder: where it lies, and its report.
+        report: the same report.
+    """
+
+    folder: Path
+    report: Report
+
+
+def convert(plan: ConvertPlan, on_stage: OnStage = silent) -> tuple[Result, ...]:
+    """Convert one model to every target at every precision, check each and measure each.
+
+    Raises:
+        EdgekitError: what makes the whole run impossible. What befalls one target is in its report instead.
+    """
+    for target in plan.targets:
+        registry.find(target)
+    name = _short_name(plan.model)
+    cells = {
+        f"{name}-{target}-{precision}": _request(plan, target, precision)
+        for target in plan.targets
+        for precision in plan.precisions
+    }
+    _check_output(plan, cells)
+    images = find_images(plan.images, limit=None) if plan.images else ()
+    launcher = Launcher(on_stage, {"program": threading.Event(), "reference": threading.Event()})
+    with _staging(plan.output) as staging, _pool(launcher, plan.jobs or available_cores()) as pool:
+        shared = staging / "shared"
+        shared.mkdir()
+        futures = {cell: pool.submit(_convert_cell, launcher, cell, cells[cell], staging) for cell in cells}
+        on_stage("model", "capture")
+        _capture(plan, images, shared, launcher)
+        on_stage("model", "done")
+        reports = {cell: future.result() for cell, future in futures.items()}
+        if plan.latency:
+            for cell, report in reports.items():  # one after the other: latency is measured alone
+                if (staging / cell / MANIFEST).is_file():
+                    reports[cell] = _profile_cell(launcher, cell, report, staging / cell, plan)
+        return tuple(Result(_publish(staging / cell, plan.output / cell), report) for cell, report in reports.items())
+
+
+def verify(
+    artifacts: Sequence[Path],
+    *,
+    model: str | None = None,
+    overrides: Overrides | None = None,
+    images: Path | None = None,
+    num_threads: int = 1,
+    on_stage: OnStage = silent,
+) -> tuple[Result, ...]:
+    """Check artifacts again, on the inputs saved beside them, or against `model` on other `images`."""
+    folders = [artifact_folder(path) for path in artifacts]
+    if images and not model:
+        raise UsageError(
+            "--images needs --model: the checkpoint answers for pictures that were not saved with the artifact"
+        )
+    launcher = Launcher(on_stage)
+    results = []
+    with _work() as work, _stopping(launcher):
+        reference = None
+        if model:
+            reference = work / REFERENCE
+            on_stage("model", "reference")
+            checkpoint = _open(model, overrides)
+            _save_reference(checkpoint, find_images(images) if images else (), reference)
+        for folder in folders:
+            request = VerifyRequest(num_threads)
+            results.append(_judge_again("verify", launcher, folder, request, work, num_threads, reference))
+    return tuple(results)
+
+
+def profile(
+    artifacts: Sequence[Path], *, num_threads: int, latency: LatencyPlan, on_stage: OnStage = silent
+) -> tuple[Result, ...]:
+    """Measure the latency of artifacts, one at a time."""
+    folders = [artifact_folder(path) for path in artifacts]
+    launcher = Launcher(on_stage)
+    with _work() as work, _stopping(launcher):
+        request = ProfileRequest(num_threads, latency)
+        return tuple(_judge_again("profile", launcher, folder, request, work, num_threads) for folder in folders)
+
+
+def predict(
+    artifact: Path, images: Sequence[Path], *, top: int, on_stage: OnStage = silent
+) -> tuple[Report, tuple[Prediction, ...]]:
+    """Run one artifact on pictures, by default on those that edgekit ships."""
+
+    folder = artifact_folder(artifact)
+    launcher = Launcher(on_stage)
+    with _work() as work, _stopping(launcher):
+        desk = work / "predict"
+        desk.mkdir()
+        pictures = images or _shipped_pictures(read_manifest(folder).model.preprocessing, work)
+        request = PredictRequest(tuple(str(image) for image in pictures), top)
+        report = launcher.run(
+            "predict", folder.name, request, artifact=folder, work=desk, blank=_blank_of(folder), num_threads=1
+        )
+        if not (desk / PREDICTIONS).is_file():
+            return report, ()
+        return report, msgspec.json.decode((desk / PREDICTIONS).read_bytes(), type=tuple[Prediction, ...])
+
+
+def artifact_folder(path: Path) -> Path:
+    """The artifact's folder, given it or a file in it.
+
+    Raises:
+        InputError: nothing there, or no artifact of edgekit's.
+    """
+    if not path.exists():
+        raise InputError(f"no such artifact: {path}")
+    folder = path if (path / MANIFEST).is_file() else path.parent
+    if not (folder / MANIFEST).is_file():
+        raise InputError(f"{path} is no edgekit artifact: there is no {MANIFEST}. Make one with `edgekit convert`")
+    read_manifest(folder)
+    return folder
+
+
+def _shipped_pictures(preprocessing: Preprocessing, work: Path) -> list[Path]:
+    paths = []
+    for name, picture in shipped_pictures(preprocessing):
+        paths.append((work / name).with_suffix(".png"))
+        picture.save(paths[-1])
+    return paths
+
+
+def _convert_cell(launcher: Launcher, cell: str, request: ConvertRequest, staging: Path) -> Report:
+    work = staging / cell
+    work.mkdir()
+
+    def blank(problem: Problem) -> Report:
+        return Report(request.model, request.target, request.precision, "failed", describe_machine(), problem=problem)
+
+    report = launcher.run("convert", cell, request, artifact=work, work=work, shared=staging / "shared", blank=blank)
+    if not report.size_bytes:  # no whole artifact: leave the report and the log, and nothing that looks like one
+        for path in work.iterdir():
+            if path.name not in (REPORT, LOG):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    write_json(work / REPORT, report)
+    return report
+
+
+def _profile_cell(launcher: Launcher, cell: str, report: Report, folder: Path, plan: ConvertPlan) -> Report:
+    assert plan.latency
+    if report.runtime is None:  # it could not be loaded for parity: it cannot be timed
+        return report
+    request = ProfileRequest(plan.num_threads, plan.latency)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+        profiled = launcher.run(
+            "profile",
+            cell,
+            request,
+            artifact=folder,
+            work=Path(work),
+            blank=lambda problem: replace(report, status="failed", problem=problem),
+            num_threads=plan.num_threads,
+        )
+    problem = report.problem or profiled.problem
+    kept = replace(
+        report,
+        latency=profiled.latency,
+        notes=tuple(dict.fromkeys((*report.notes, *profiled.notes))),
+        seconds={**report.seconds, **profiled.seconds},
+        problem=problem,
+        status="failed" if problem and report.status == "passed" else report.status,
+    )
+    write_json(folder / REPORT, kept)
+    return kept
+
+
+def _judge_again(
+    mode: str,
+    launcher: Launcher,
+    folder: Path,
+    request: VerifyRequest | ProfileRequest,
+    work: Path,
+    num_threads: int,
+    reference: Path | None = None,
+) -> Result:
+    desk = Path(tempfile.mkdtemp(dir=work))
+    report = launcher.run(
+        mode,
+        folder.name,
+        request,
+        artifact=folder,
+        work=desk,
+        reference=reference,
+        num_threads=num_threads,
+        blank=_blank_of(folder),
+    )
+    if os.access(folder, os.W_OK):
+        write_json(folder / REPORT, report)
+    return Result(folder, report)
+
+
+def _blank_of(folder: Path) -> Callable[[Problem], Report]:
+    def blank(problem: Problem) -> Report:
+        manifest = read_manifest(folder)
+        return Report(
+            manifest.model.name, manifest.target, manifest.precision, "failed", describe_machine(), problem=problem
+        )
+
+    return blank
+
+
+def _open(model: str, overrides: Overrides | None) -> Checkpoint:
+    from edgekit.mobilenet.checkpoint import open_checkpoint
+
+    return open_checkpoint(model, overrides)
+
+
+def _capture(plan: ConvertPlan, images: Sequence[Path], shared: Path, launcher: Launcher) -> None:
+    """Write what all workers share, in the order they need it: program and model card, then the reference."""
+    checkpoint = _open(plan.model, plan.overrides)
+    from edgekit.mobilenet.program import capture_program, save_program
+
+    save_program(capture_program(checkpoint.network()), shared / PROGRAM)
+    card = ModelCard(
+        _short_name(plan.model),
+        checkpoint.source,
+        checkpoint.sha256,
+        "classification",
+        checkpoint.spec,
+        checkpoint.preprocessing,
+        checkpoint.labels,
+    )
+    write_json(shared / CARD, card)
+    launcher.ready["program"].set()
+    _save_reference(checkpoint, images, shared / REFERENCE)
+    launcher.ready["reference"].set()
+
+
+def _save_reference(checkpoint: Checkpoint, images: Sequence[Path], path: Path) -> None:
+    network = checkpoint.network()
+    samples = make_samples(checkpoint.preprocessing, size=checkpoint.spec.resolution, images=images)
+    save_reference(compute_reference(network, network.output_names, samples), path)
+
+
+def _request(plan: ConvertPlan, target: str, precision: str) -> ConvertRequest:
+    options = {**plan.options.get("", {}), **plan.options.get(target, {})}
+    return ConvertRequest(plan.model, target, precision, options, plan.num_threads)
+
+
+def _short_name(model: str) -> str:
+    """`path/to/mobilenet_v2_1.0_224` and `google/mobilenet_v2_1.0_224` -> `mobilenet_v2_1.0_224`."""
+    path = Path(model.removeprefix("hf://"))
+    name = path.expanduser().resolve().name if path.exists() else path.name
+    for suffix in (".safetensors", ".pth", ".pt", ".bin"):
+        name = name.removesuffix(suffix)
+    return name or "model"
+
+
+def _check_output(plan: ConvertPlan, cells: Mapping[str, ConvertRequest]) -> None:
+    """Say what is wrong with the output folder before minutes of work, not after.
+
+    Raises:
+        OutputError: it cannot be written, or an artifact is there already.
+    """
+    for cell in cells:
+        if (plan.output / cell / MANIFEST).exists() and not plan.force:
+            raise OutputError(
+                f"{plan.output / cell} is there already. Replace it with --force, or choose another --output"
+            )
+        if (plan.output / cell).exists() and not (plan.output / cell / REPORT).exists():
+            raise OutputError(f"{plan.output / cell} is there and is not edgekit's. Choose another --output")
+
+
+@contextmanager
+def _staging(output: Path) -> Iterator[Path]:
+    """A folder beside the results, so that renaming into place is atomic; gone whatever happens."""
+    created = [path for path in (output, *output.parents) if not path.exists()]
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".edgekit-", dir=output))
+    except OSError as error:
+        raise OutputError(f"cannot write to {output}: {error.strerror}. Choose another --output") from error
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        for path in created:  # an output folder that we made and that stayed empty goes as well
+            try:
+                path.rmdir()
+            except OSError:
+                break
+
+
+@contextmanager
+def _work() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="edgekit-") as work:
+        yield Path(work)
+
+
+@contextmanager
+def _pool(launcher: Launcher, workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that each wait for one worker. On any error, or Ctrl-C, the workers are killed first."""
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        try:
+            yield pool
+        except BaseException:
+            launcher.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+@contextmanager
+def _stopping(launcher: Launcher) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        launcher.stop()
+        raise
+
+
+def _publish(made: Path, place: Path) -> Path:
+    """Rename into place; what was there goes only when the new one stands."""
+    old = made.with_name(f"{made.name}.old")
+    try:
+        if place.exists():
+            place.rename(old)
+        made.rename(place)
+    except OSError as error:
+        raise OutputError(f"cannot put the artifact at {place}: {error.strerror}") from error
+    return place

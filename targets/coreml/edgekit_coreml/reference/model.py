@@ -1,0 +1,124 @@
+"""`ReferenceModel`: an `.mlpackage` that can be run on any system, in the shape of `coremltools.models.MLModel`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edgekit.errors import UsageError
+from edgekit_coreml.reference.dtype import HELD
+from edgekit_coreml.reference.package import Package
+from edgekit_coreml.reference.program import Operation, Program, Variable, described, read_program
+from edgekit_coreml.reference.step import prepare, rounded
+
+Mode = Literal["exact", "float16"]
+
+
+class ReferenceModel:
+    """One ML program, parsed and prepared once, run by `predict`.
+
+    It computes what the stored program says, in float32. It is not the arithmetic of any one Apple device: Core ML's
+    own kernels choose their accumulation and their fusions.
+
+    Attributes:
+        spec_version: Core ML's specification version, 7 for iOS 16.
+        inputs: name, dtype and shape of what `predict` takes.
+        outputs: name, dtype and shape of what `predict` gives.
+        op_types: MIL names of the operators in the program, `const` aside.
+    """
+
+    def __init__(self, path: str | Path, mode: Mode = "exact") -> None:
+        """Read and prepare an `.mlpackage`.
+
+        Args:
+            path: the folder.
+            mode: "exact" rounds nothing: float16 constants are widened, and everything is float32. "float16" rounds
+                every value that the program types float16 to it, after an operator that computed in float32.
+
+        Raises:
+            InputError: the package is broken, or holds something else than one ML program of tensors.
+            UnknownOp: the program has an operator that is not implemented.
+            UsageError: no such mode.
+            TargetMissing: coremltools, whose message definitions are needed, is not installed.
+        """
+        if mode not in ("exact", "float16"):
+            raise UsageError(f"unknown mode {mode!r}: choose exact or float16")
+        package = Package.open(Path(path))
+        program = read_program(package)
+        self._package = package.root.name
+        self._rounds = mode == "float16"
+        self.spec_version = program.spec_version
+        self.inputs = program.inputs
+        self.outputs = program.outputs
+        self.op_types = frozenset(operation.type for operation in program.operations)
+        self._steps = tuple(
+            prepare(operation, self._package, rounds=self._rounds, spent=spent)
+            for operation, spent in zip(program.operations, _spent(program), strict=True)
+        )
+
+    @property
+    def num_threads(self) -> int:
+        """Threads that `predict` uses: PyTorch's own, which the caller sets with `torch.set_num_threads`."""
+        return torch.get_num_threads()
+
+    def predict(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Run the program once.
+
+        Args:
+            inputs: an array for every declared input, of its shape, and of a dtype that casts to its dtype within a
+                kind (float64 to float32, say).
+
+        Returns:
+            An array for every declared output, of its shape and dtype; in exact mode, float32 where float16 is
+            declared.
+
+        Raises:
+            UsageError: an input is missing, unknown, or of another shape or kind.
+            InputError: the program does not compute what it declares.
+        """
+        if unknown := sorted(inputs.keys() - {variable.name for variable in self.inputs}):
+            raise UsageError(f"{self._package} has no input {', '.join(unknown)}; it has {_listed(self.inputs)}")
+        with torch.inference_mode():
+            values = {variable.name: self._given(variable, inputs) for variable in self.inputs}
+            for step in self._steps:
+                step(values)
+            return {variable.name: self._returned(variable, values[variable.name]) for variable in self.outputs}
+
+    def _given(self, variable: Variable, inputs: Mapping[str, NDArray[Any]]) -> Tensor:
+        if variable.name not in inputs:
+            raise UsageError(f"input {variable} of {self._package} is missing")
+        array = np.asarray(inputs[variable.name])
+        if not np.can_cast(array.dtype, variable.dtype, "same_kind") or not variable.accepts(array.shape):
+            found = described(array.dtype.name, array.shape)
+            raise UsageError(f"input {variable} of {self._package} was given {found}")
+        held = HELD[variable.dtype]
+        value = torch.from_numpy(np.array(array, str(held).removeprefix("torch."), order="C"))
+        return rounded(value) if self._rounds and variable.dtype == "float16" else value
+
+    def _returned(self, variable: Variable, value: Tensor) -> NDArray[Any]:
+        return np.array(value.numpy(), variable.dtype if self._rounds else None, order="C")
+
+
+def _spent(program: Program) -> Iterable[list[str]]:
+    """For each operation, the values that neither a later one nor the caller needs."""
+    needed = {output.name for output in program.outputs}
+    spent = []
+    for operation in reversed(program.operations):
+        touched = [*_variables(operation), *(output.name for output in operation.outputs)]
+        spent.append([name for name in dict.fromkeys(touched) if name not in needed])
+        needed.update(touched)
+    return reversed(spent)
+
+
+def _variables(operation: Operation) -> Iterable[str]:
+    return (each.name for given in operation.inputs.values() for each in given if isinstance(each, Variable))
+
+
+def _listed(variables: Iterable[Variable]) -> str:
+    return ", ".join(str(variable) for variable in variables)

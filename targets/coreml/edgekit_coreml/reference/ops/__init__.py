@@ -1,0 +1,39 @@
+"""Operators, one module per family. Importing a family registers its functions.
+
+Semantics are those of Apple's documentation of the MIL operators (coremltools, converters/mil/mil/ops/defs). A function
+raises ValueError for what it does not implement; nothing is ever approximated.
+"""
+
+from edgekit_coreml.reference.ops import (
+    activation,
+    convolution,
+    elementwise,
+    linear,
+    normalization,
+    padding,
+    pooling,
+    reduction,
+    resizing,
+    shape,
+    slicing,
+)
+from edgekit_coreml.reference.ops.registry import OPS, Compute, Op, Parameter, tensor
+
+__all__ = [
+    "OPS",
+    "Compute",
+    "Op",
+    "Parameter",
+    "activation",
+    "convolution",
+    "elementwise",
+    "linear",
+    "normalization",
+    "padding",
+    "pooling",
+    "reduction",
+    "resizing",
+    "shape",
+    "slicing",
+    "tensor",
+]

@@ -1,0 +1,45 @@
+"""Padding before a window slides: what convolution and pooling share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+PadType = Literal["valid", "same", "same_lower", "custom"]
+
+
+def pads_of(
+    pad_type: PadType, pad: Sequence[int], sizes: Sequence[int], kernel: Sequence[int], strides: Sequence[int]
+) -> list[tuple[int, int]]:
+    """Work out the pixels before and after each axis.
+
+    Args:
+        pad_type: MIL's rule.
+        pad: before and after, axis after axis; read by "custom" only, and zero where it is empty.
+        sizes: of the axes.
+        kernel: of the window, dilation included.
+        strides: of the window.
+
+    Raises:
+        ValueError: the numbers are not one or two per axis, or negative.
+    """
+    axes = list(zip(sizes, kernel, strides, strict=True))
+    match pad_type:
+        case "valid":
+            return [(0, 0)] * len(axes)
+        case "custom":
+            pad = pad or (0,) * (2 * len(axes))
+            if len(pad) != 2 * len(axes) or min(pad) < 0:
+                raise ValueError(f"pad {list(pad)} is not two numbers from 0 for each of {len(axes)} axes")
+            return list(zip(pad[::2], pad[1::2], strict=True))
+    # TensorFlow's rule, from which coremltools converts "SAME" and by which it infers shapes. The formula in the text
+    # of the documentation is the case of stride 1.
+    totals = [max((-(-size // stride) - 1) * stride + window - size, 0) for size, window, stride in axes]
+    if pad_type == "same":
+        return [(total // 2, total - total // 2) for total in totals]
+    return [(total - total // 2, total // 2) for total in totals]
+
+
+def innermost_first(pads: Sequence[tuple[int, int]]) -> list[int]:
+    """Flatten as `torch.nn.functional.pad` wants it: the last axis first."""
+    return [amount for pair in reversed(pads) for amount in pair]

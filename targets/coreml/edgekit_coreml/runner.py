@@ -1,0 +1,50 @@
+"""A `.mlpackage` in the reference runtime, where there is no Core ML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edgekit.target import LoadJob, RuntimeInfo
+from edgekit_coreml.reference import ReferenceModel
+
+ARITHMETIC = {
+    "float32": "float32",
+    "float16": "every tensor that the program types as float16 rounded after each operation, float32 accumulation",
+}
+
+
+class ReferenceRunner:
+    """Executes the saved ML Program, operation by operation."""
+
+    def __init__(self, job: LoadJob) -> None:
+        torch.set_num_threads(job.num_threads)
+        mode = "float16" if job.precision == "float16" else "exact"
+        self._model = ReferenceModel(job.path, mode=mode)
+        self._output_names = [tensor.name for tensor in job.outputs]
+        self.runtime = RuntimeInfo(
+            runtime="edgekit's reference runtime for Core ML",
+            version=version("edgekit-coreml"),
+            device="CPU",
+            precision=ARITHMETIC[job.precision],
+            kind="reference",
+        )
+
+    def infer(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        """Run once: float32 NCHW in, float32 out."""
+        answers = self._model.predict(dict(inputs))
+        return {name: answers[name] for name in self._output_names}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        del self._model

@@ -1,0 +1,65 @@
+"""How much of a program XNNPACK took: written beside the `.pte` at conversion, because the file itself does not say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgekit.errors import InputError
+
+FILE_NAME = "delegation.json"
+# Bookkeeping of the exported graph that computes nothing.
+UNCOUNTED = ("getitem",)
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """Counts of operators.
+
+    Attributes:
+        delegated: those that XNNPACK runs.
+        portable: those that ExecuTorch's portable kernels run, by name.
+    """
+
+    delegated: int
+    portable: dict[str, int]
+
+    @property
+    def fraction(self) -> float:
+        """Delegated part of all operators, 0 to 1."""
+        total = self.delegated + sum(self.portable.values())
+        return self.delegated / total if total else 0.0
+
+
+def count_delegation(graph_module: Any) -> Delegation:
+    """Read the counts off a lowered graph."""
+    from executorch.devtools.backend_debug import get_delegation_info  # pandas: seconds, and only needed here
+
+    info = get_delegation_info(graph_module)
+    delegated, portable = 0, {}
+    for name, counts in info.delegation_by_operator.items():
+        if name not in UNCOUNTED:
+            delegated += counts.delegated
+            if counts.non_delegated:
+                portable[name] = counts.non_delegated
+    return Delegation(delegated, portable)
+
+
+def write_delegation(delegation: Delegation, folder: Path) -> None:
+    """Write the counts into an artifact's folder."""
+    (folder / FILE_NAME).write_bytes(msgspec.json.format(msgspec.json.encode(delegation), indent=2) + b"\n")
+
+
+def read_delegation(folder: Path) -> Delegation:
+    """Read them back.
+
+    Raises:
+        InputError: the file is missing or broken.
+    """
+    try:
+        return msgspec.json.decode((folder / FILE_NAME).read_bytes(), type=Delegation)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InputError(f"{folder / FILE_NAME} cannot be read ({error}): convert again") from error

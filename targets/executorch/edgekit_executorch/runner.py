@@ -1,0 +1,71 @@
+"""A `.pte` file in ExecuTorch's Python runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import torch
+from edgekit_executorch.delegation import read_delegation
+from executorch.extension.pybindings import _portable_lib
+from executorch.runtime import Runtime
+from numpy.typing import NDArray
+
+from edgekit.errors import InputError
+from edgekit.target import LoadJob, RuntimeInfo
+
+ARITHMETIC = {
+    "float32": "float32",
+    "float16": "float16 between layers, as XNNPACK's kernels for this CPU accumulate",
+}
+
+
+class ExecuTorchRunner:
+    """One loaded method."""
+
+    def __init__(self, job: LoadJob) -> None:
+        # XNNPACK's pool is one per process, and this is the only call that sizes it.
+        _portable_lib._unsafe_reset_threadpool(job.num_threads)
+        # The program must outlive its method: without a reference to it, the process segfaults.
+        self._program = Runtime.get().load_program(job.path)
+        try:
+            method = self._program.load_method("forward")
+        except RuntimeError as error:
+            raise InputError(f"{job.path} does not load in ExecuTorch {version('executorch')}: {error}") from error
+        if method is None:
+            raise InputError(f"{job.path} has no method called forward")
+        self._method = method
+        self._input_names = [tensor.name for tensor in job.inputs]
+        self._output_names = [tensor.name for tensor in job.outputs]
+        delegation = read_delegation(job.path.parent)
+        self.runtime = RuntimeInfo(
+            runtime="executorch",
+            version=version("executorch"),
+            device="CPU (XNNPACK)",
+            precision=ARITHMETIC[job.precision],
+            delegated_fraction=delegation.fraction,
+            undelegated_ops=tuple(delegation.portable),
+        )
+
+    def infer(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        """Run once: float32 NCHW in, float32 out, copied out of the method's own memory."""
+        # The runtime reads the order of the axes off the strides. numpy gives an axis of length 1 any stride, 0 included, and a
+        # wrong one yields garbage without an error. `reshape` writes the strides of a contiguous array.
+        tensors = [
+            torch.from_numpy(np.ascontiguousarray(inputs[name]).reshape(-1)).reshape(inputs[name].shape)
+            for name in self._input_names
+        ]
+        answers = self._method.execute(tensors)
+        return {name: answer.numpy().copy() for name, answer in zip(self._output_names, answers, strict=True)}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        del self._method
+        del self._program

@@ -1,0 +1,1 @@
+"""edgekit's target for ONNX, run by ONNX Runtime."""
