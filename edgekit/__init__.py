@@ -1,5 +1,3 @@
 """edgekit: one MobileNet, four targets, each checked against PyTorch and profiled."""
 
-from importlib.metadata import version
-
-__version__ = version("edgekit")
+__version__ = "0.1.0"

@@ -57,6 +57,5 @@ class OutputError(EdgekitError):
 
 
 BY_NAME: dict[str, type[EdgekitError]] = {
-    cls.__name__: cls
-    for cls in (EdgekitError, NegativeResult, UsageError, TargetMissing, NetworkError, InputError, OutputError)
+    cls.__name__: cls for cls in (EdgekitError, NegativeResult, UsageError, TargetMissing, NetworkError, InputError, OutputError)
 }

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,6 @@ class Launcher:
             blank: makes a report of a problem when the worker could not.
         """
         write_json(work / REQUEST, request)
-        (work / REPORT).unlink(missing_ok=True) if work != artifact else None
         folders = {
             "artifact": artifact,
             "work": work,
@@ -121,7 +121,8 @@ class Launcher:
 
     def _converse(self, process: subprocess.Popen[str], cell: str) -> Any:
         """Follow the worker's stages and answer its questions until it closes the pipe. Returns the last stage."""
-        assert process.stdin and process.stdout
+        assert process.stdin
+        assert process.stdout
         stage = "start"
         for line in process.stdout:
             message = json.loads(line)
@@ -154,17 +155,13 @@ def log_tail(work: Path) -> str:
 def _kill(process: subprocess.Popen[str]) -> None:
     """End a worker and all that it started."""
     if process.poll() is None:
-        try:
+        with suppress(ProcessLookupError):  # it ended meanwhile
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:  # it ended meanwhile
-            pass
         process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe:
-            try:
+            with suppress(BrokenPipeError):
                 pipe.close()
-            except BrokenPipeError:
-                pass
 
 
 def _cause(code: int) -> str:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ from edgekit.target import TensorSpec
 
 SCHEMA_VERSION = 1
 FILE_NAME = "manifest.json"
+_Record = TypeVar("_Record")
 _Size = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -128,7 +129,7 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def read_json(path: Path, kind: type[Any]) -> Any:
+def read_json(path: Path, kind: type[_Record]) -> _Record:
     """Decode one of edgekit's own JSON files into its record, every field checked.
 
     Raises:

@@ -97,12 +97,11 @@ class Parity:
 
     @property
     def problems(self) -> tuple[str, ...]:
+        """Why it fails, each with the output's name."""
         return tuple(f"{output.output}: {problem}" for output in self.outputs for problem in output.problems)
 
 
-def judge(
-    reference: Reference, answers: Sequence[Outputs], outputs: Sequence[TensorSpec], tolerance: Tolerance
-) -> Parity:
+def judge(reference: Reference, answers: Sequence[Outputs], outputs: Sequence[TensorSpec], tolerance: Tolerance) -> Parity:
     """Compare an artifact's answers with the reference.
 
     Args:
@@ -137,9 +136,7 @@ def _energy(values: NDArray[np.float64]) -> float:
     return float(np.sum(np.square(values)))
 
 
-def _judge_output(
-    spec: TensorSpec, reference: Reference, answers: Sequence[Outputs], tolerance: Tolerance
-) -> OutputParity:
+def _judge_output(spec: TensorSpec, reference: Reference, answers: Sequence[Outputs], tolerance: Tolerance) -> OutputParity:
     expected = [answer[spec.name] for answer in reference.float64]
     ranked = spec.layout == "NK" and spec.shape[-1] > 1
     problems: list[str] = []
@@ -229,9 +226,7 @@ def _summarise(
     )
     found = [*problems, *_over_limit(summary, tolerance)]
     if not problems:
-        found += _constant(
-            moves, dependence([answers[i][name] for i in chosen]), summary.image_sqnr_db or summary.sqnr_db
-        )
+        found += _constant(moves, dependence([answers[i][name] for i in chosen]), summary.image_sqnr_db or summary.sqnr_db)
     return replace(summary, problems=tuple(found))
 
 

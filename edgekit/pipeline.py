@@ -7,7 +7,7 @@ turns into the report.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -46,8 +46,8 @@ from edgekit.worker import Desk, Line
 
 PROGRAM, CARD, REFERENCE, PREDICTIONS = "program.pt2", "model.json", "reference.npz", "predictions.json"
 REFERENCE_RUNTIME_NOTE = (
-    "checked with {runtime}, a reference runtime: the verdict is about the saved artifact, not about the vendor's runtime, "
-    "and no latency is measured, because its time says nothing about a device"
+    "checked with {runtime}, not with the vendor's: the verdict is about the saved artifact's numbers. No latency is measured, "
+    "because this runtime's time says nothing about a device's"
 )
 
 
@@ -192,7 +192,7 @@ def _measure(target: Target, job: LoadJob, plan: LatencyPlan) -> Latency:
     name, shape = job.inputs[0].name, job.inputs[0].shape
     inputs = {name: np.random.default_rng(0).standard_normal(shape, dtype=np.float32)}
 
-    def load() -> object:
+    def load() -> Callable[[], object]:
         runner = target.load(job)
         return lambda: runner.infer(inputs)
 
@@ -209,9 +209,7 @@ def _runnable(manifest: Manifest, line: Line) -> Target:
 
 
 def _load_job(manifest: Manifest, folder: Path, num_threads: int) -> LoadJob:
-    return LoadJob(
-        folder / manifest.entry, manifest.precision, manifest.options, manifest.inputs, manifest.outputs, num_threads
-    )
+    return LoadJob(folder / manifest.entry, manifest.precision, manifest.options, manifest.inputs, manifest.outputs, num_threads)
 
 
 def _report_of(manifest: Manifest, desk: Desk) -> Report:

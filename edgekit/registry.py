@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from edgekit.errors import TargetMissing, UsageError
-from edgekit.target import Target
+
+if TYPE_CHECKING:
+    from edgekit.target import Target
 
 GROUP = "edgekit.targets"
 OWN_TARGETS = ("coreml", "executorch", "onnx", "openvino")
@@ -40,9 +42,7 @@ def find(name: str) -> EntryPoint:
         return points[name]
     here = ", ".join(points) or "none"
     if name in OWN_TARGETS:
-        raise TargetMissing(
-            f'target {name} is not installed (installed: {here}). Install it with: pip install "edgekit[{name}]"'
-        )
+        raise TargetMissing(f'target {name} is not installed (installed: {here}). Install it with: pip install "edgekit[{name}]"')
     raise UsageError(
         f"there is no target {name!r} (installed: {here}). "
         f'edgekit\'s own are {", ".join(OWN_TARGETS)}: pip install "edgekit[NAME]"'
@@ -58,7 +58,7 @@ def load(name: str) -> Target:
     """
     point = find(name)
     try:
-        return cast(Target, point.load()())
+        return cast("Target", point.load()())
     except Exception as error:  # somebody else's code: whatever it raises, the user is told which plugin it was
         raise TargetMissing(
             f"the plugin of target {name} ({point.value}) cannot be imported: {type(error).__name__}: {error}. "

@@ -39,6 +39,7 @@ class Problem:
 
     @property
     def exit_code(self) -> int:
+        """Of the exception's class."""
         return errors.BY_NAME.get(self.kind, errors.EdgekitError).exit_code
 
 

@@ -130,9 +130,7 @@ def verify(
     """Check artifacts again, on the inputs saved beside them, or against `model` on other `images`."""
     folders = [artifact_folder(path) for path in artifacts]
     if images and not model:
-        raise UsageError(
-            "--images needs --model: the checkpoint answers for pictures that were not saved with the artifact"
-        )
+        raise UsageError("--images needs --model: the checkpoint answers for pictures that were not saved with the artifact")
     launcher = Launcher(on_stage)
     results = []
     with _work() as work, _stopping(launcher):
@@ -163,7 +161,6 @@ def predict(
     artifact: Path, images: Sequence[Path], *, top: int, on_stage: OnStage = silent
 ) -> tuple[Report, tuple[Prediction, ...]]:
     """Run one artifact on pictures, by default on those that edgekit ships."""
-
     folder = artifact_folder(artifact)
     launcher = Launcher(on_stage)
     with _work() as work, _stopping(launcher):
@@ -171,12 +168,13 @@ def predict(
         desk.mkdir()
         pictures = images or _shipped_pictures(read_manifest(folder).model.preprocessing, work)
         request = PredictRequest(tuple(str(image) for image in pictures), top)
-        report = launcher.run(
-            "predict", folder.name, request, artifact=folder, work=desk, blank=_blank_of(folder), num_threads=1
-        )
+        report = launcher.run("predict", folder.name, request, artifact=folder, work=desk, blank=_blank_of(folder), num_threads=1)
         if not (desk / PREDICTIONS).is_file():
             return report, ()
-        return report, msgspec.json.decode((desk / PREDICTIONS).read_bytes(), type=tuple[Prediction, ...])
+        predictions = msgspec.json.decode((desk / PREDICTIONS).read_bytes(), type=tuple[Prediction, ...])
+    if not images:  # the pictures were ours and are gone: their names say what they were
+        predictions = tuple(replace(prediction, image=Path(prediction.image).stem) for prediction in predictions)
+    return report, predictions
 
 
 def artifact_folder(path: Path) -> Path:
@@ -220,7 +218,7 @@ def _convert_cell(launcher: Launcher, cell: str, request: ConvertRequest, stagin
 
 def _profile_cell(launcher: Launcher, cell: str, report: Report, folder: Path, plan: ConvertPlan) -> Report:
     assert plan.latency
-    if report.runtime is None:  # it could not be loaded for parity: it cannot be timed
+    if report.runtime is None or report.runtime.kind == "reference":  # it did not load, or its time would mean nothing
         return report
     request = ProfileRequest(plan.num_threads, plan.latency)
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
@@ -274,9 +272,7 @@ def _judge_again(
 def _blank_of(folder: Path) -> Callable[[Problem], Report]:
     def blank(problem: Problem) -> Report:
         manifest = read_manifest(folder)
-        return Report(
-            manifest.model.name, manifest.target, manifest.precision, "failed", describe_machine(), problem=problem
-        )
+        return Report(manifest.model.name, manifest.target, manifest.precision, "failed", describe_machine(), problem=problem)
 
     return blank
 
@@ -336,9 +332,7 @@ def _check_output(plan: ConvertPlan, cells: Mapping[str, ConvertRequest]) -> Non
     """
     for cell in cells:
         if (plan.output / cell / MANIFEST).exists() and not plan.force:
-            raise OutputError(
-                f"{plan.output / cell} is there already. Replace it with --force, or choose another --output"
-            )
+            raise OutputError(f"{plan.output / cell} is there already. Replace it with --force, or choose another --output")
         if (plan.output / cell).exists() and not (plan.output / cell / REPORT).exists():
             raise OutputError(f"{plan.output / cell} is there and is not edgekit's. Choose another --output")
 

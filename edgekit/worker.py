@@ -100,7 +100,8 @@ def _run(desk: Desk, line: Line) -> Report:
     from edgekit import pipeline  # numpy and more: after stdout was taken
 
     try:
-        return {name: getattr(pipeline, name) for name in MODES}[desk.mode](desk, line)
+        modes = {"convert": pipeline.convert, "verify": pipeline.verify, "profile": pipeline.profile, "predict": pipeline.predict}
+        return modes[desk.mode](desk, line)
     except EdgekitError as error:
         kind, message = type(error).__name__, str(error)
     except Exception as error:  # an SDK's, or a bug of ours: the log has the traceback, the report the sentence

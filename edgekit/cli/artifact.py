@@ -24,9 +24,7 @@ def verify(
     artifacts: flags.Artifacts,
     model: Annotated[
         str | None,
-        typer.Option(
-            "--model", "-m", help="Ask this checkpoint again, instead of the answers saved with the artifact."
-        ),
+        typer.Option("--model", "-m", help="Ask this checkpoint again, instead of the answers saved with the artifact."),
     ] = None,
     images: flags.Images = None,
     width: flags.Width = None,

@@ -27,9 +27,7 @@ def tested_versions() -> dict[str, str]:
 
 def show_checkup(*, json: bool) -> int:
     """Print versions, targets and machine. Exit code 3 if an installed target cannot convert."""
-    versions = [
-        {"package": name, "tested": tested, "installed": _installed(name)} for name, tested in tested_versions().items()
-    ]
+    versions = [{"package": name, "tested": tested, "installed": _installed(name)} for name, tested in tested_versions().items()]
     targets = {name: probe(name) for name in installed()}
     broken = [name for name, state in targets.items() if not state["can_convert"]]
     machine = describe_machine()
@@ -48,9 +46,7 @@ def show_checkup(*, json: bool) -> int:
     console.print()
     for name in sorted({*targets, *OWN_TARGETS}):
         console.print(f"{name:12} {_describe(name, targets.get(name))}", markup=False, highlight=False)
-    console.print(
-        f"\n{machine.processor}, {machine.cores} cores, {machine.system}, Python {machine.python}", highlight=False
-    )
+    console.print(f"\n{machine.processor}, {machine.cores} cores, {machine.system}, Python {machine.python}", highlight=False)
     console.print("instruction sets: " + (", ".join(machine.instruction_sets) or "none that matter"), highlight=False)
     return 3 if broken else 0
 

@@ -24,9 +24,7 @@ EXAMPLES = (
 
 
 def convert(
-    target: Annotated[
-        list[str], typer.Option("--target", "-t", help="Target, several times, or `all` that are installed.")
-    ],
+    target: Annotated[list[str], typer.Option("--target", "-t", help="Target, several times, or `all` that are installed.")],
     model: Annotated[
         str,
         typer.Option(
@@ -38,9 +36,7 @@ def convert(
     precision: Annotated[list[str], typer.Option("--precision", "-p", help="float32 or float16, several times.")] = [  # noqa: B006 (typer copies it)
         "float32"
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder that gets one folder per artifact.")] = Path(
-        "out"
-    ),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder that gets one folder per artifact.")] = Path("out"),
     option: Annotated[list[str], typer.Option("--option", help="key=value for the targets, or target.key=value.")] = [],  # noqa: B006
     images: flags.Images = None,
     width: flags.Width = None,

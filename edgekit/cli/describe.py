@@ -11,9 +11,9 @@ from edgekit.cli import flags
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(
-        "inspect", epilog="Examples:  edgekit inspect v3_small  |  edgekit inspect out/digits-onnx-float32 --json"
-    )(inspect)
+    app.command("inspect", epilog="Examples:  edgekit inspect v3_small  |  edgekit inspect out/digits-onnx-float32 --json")(
+        inspect
+    )
     app.command("models")(models)
     app.command("targets")(targets)
     app.command("doctor")(doctor)
@@ -53,9 +53,7 @@ def targets(json: flags.Json = False) -> int:
         package = point.dist.name if point and point.dist else ""
         version = point.dist.version if point and point.dist else ""
         remedy = "" if point else f'pip install "edgekit[{name}]"'
-        rows.append(
-            {"target": name, "installed": bool(point), "package": package, "version": version, "install": remedy}
-        )
+        rows.append({"target": name, "installed": bool(point), "package": package, "version": version, "install": remedy})
     if json:
         from json import dumps  # not msgspec: this command is as light as --help
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgekit.errors import UsageError
-from edgekit.mobilenet.overrides import Overrides
+
+if TYPE_CHECKING:
+    from edgekit.mobilenet.overrides import Overrides
 
 Artifacts = Annotated[
     list[Path],
@@ -17,9 +19,7 @@ Artifacts = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of a table.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, max=1024, help="Threads of the runtime.")]
-Iterations = Annotated[
-    int, typer.Option("--iterations", min=20, max=1_000_000, help="Timed inferences, after warm-up.")
-]
+Iterations = Annotated[int, typer.Option("--iterations", min=20, max=1_000_000, help="Timed inferences, after warm-up.")]
 MaxSeconds = Annotated[float, typer.Option("--max-seconds", min=0.1, help="Stop timing after this long.")]
 MaxWarmup = Annotated[float, typer.Option("--warmup", min=0.1, help="Seconds to wait at most for a steady state.")]
 Images = Annotated[
@@ -28,12 +28,8 @@ Images = Annotated[
 ]
 Width = Annotated[float | None, typer.Option("--width", help="Channel multiplier, where the checkpoint does not say.")]
 Resolution = Annotated[int | None, typer.Option("--resolution", help="Input size in pixels, if not the checkpoint's.")]
-PaddingFlag = Annotated[
-    str | None, typer.Option("--padding", help="symmetric or same, where the checkpoint does not say.")
-]
-NormEps = Annotated[
-    float | None, typer.Option("--norm-eps", help="Batch-norm epsilon, where the checkpoint does not say.")
-]
+PaddingFlag = Annotated[str | None, typer.Option("--padding", help="symmetric or same, where the checkpoint does not say.")]
+NormEps = Annotated[float | None, typer.Option("--norm-eps", help="Batch-norm epsilon, where the checkpoint does not say.")]
 Labels = Annotated[Path | None, typer.Option("--labels", help="Text file with one label a line.")]
 
 
@@ -61,6 +57,8 @@ def overrides(
     Raises:
         UsageError: a padding that does not exist.
     """
+    from edgekit.mobilenet.overrides import Overrides
+
     if padding not in (None, "symmetric", "same"):
         raise UsageError(f"--padding is symmetric (PyTorch's) or same (TensorFlow's), not {padding!r}")
     return Overrides(width, resolution, padding, norm_eps, labels)  # type: ignore[arg-type]  # checked above

@@ -10,6 +10,7 @@ from typing import Self
 import msgspec
 import rich.progress
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -48,9 +49,7 @@ class Progress:
         self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._live.stop()
 
 
@@ -86,7 +85,8 @@ def print_json(content: object) -> None:
 
 
 def _print_table(results: Sequence[Result]) -> None:
-    console = Console(soft_wrap=True) if not sys.stdout.isatty() else Console()
+    # Wide enough for whatever there is to say: a terminal wraps lines itself, and a figure cut to "1..." is no figure.
+    console = Console(width=1000, soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("model", "target", "precision", "verdict"):
         table.add_column(heading, no_wrap=True)
@@ -96,8 +96,7 @@ def _print_table(results: Sequence[Result]) -> None:
     notes: list[str] = []
     for result in results:
         table.add_row(*_row(result.report, notes))
-    width = max(console.width, console.measure(table).maximum) if not console.is_terminal else None
-    console.print(table, width=width)
+    console.print(table, width=Measurement.get(console, console.options, table).maximum)
     for number, note in enumerate(notes, 1):
         console.print(f"[{number}] {note}", markup=False, highlight=False)
     for result in results:

@@ -30,9 +30,9 @@ def _group() -> None:
 
 @trainers.command("digits", epilog="Example:  edgekit train digits --output my-digits --seed 7")
 def digits(
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for model.safetensors and held_out.npz.")
-    ] = Path("digits"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for model.safetensors and held_out.npz.")] = Path(
+        "digits"
+    ),
     seed: Annotated[int, typer.Option("--seed", help="Of the weights, the shuffling and the augmentation.")] = 0,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the pictures.")] = None,
     quiet: flags.Quiet = False,

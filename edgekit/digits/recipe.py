@@ -157,8 +157,8 @@ def load_split() -> Split:
         TargetMissing: scikit-learn is not installed.
     """
     try:
-        from sklearn.datasets import load_digits  # type: ignore[import-untyped]
-        from sklearn.model_selection import train_test_split  # type: ignore[import-untyped]
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
     except ImportError as error:
         raise TargetMissing(
             'the digits to train on come with scikit-learn, which is not installed: pip install "edgekit[train]"'

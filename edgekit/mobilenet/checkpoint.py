@@ -136,9 +136,7 @@ def save_checkpoint(
     """Write edgekit's own form: one `.safetensors` file with spec, preprocessing and labels in its header."""
     metadata = _OwnMetadata(network.spec, preprocessing, labels, recipe)
     tensors = {
-        name: tensor.contiguous()
-        for name, tensor in network.state_dict().items()
-        if not name.endswith(".num_batches_tracked")
+        name: tensor.contiguous() for name, tensor in network.state_dict().items() if not name.endswith(".num_batches_tracked")
     }
     save_file(tensors, path, metadata={_METADATA_KEY: msgspec.json.encode(metadata).decode()})
 
@@ -218,9 +216,7 @@ def _own_metadata(path: Path) -> _OwnMetadata | None:
 def _overridden(checkpoint: Checkpoint, overrides: Overrides) -> Checkpoint:
     spec, preprocessing = checkpoint.spec, checkpoint.preprocessing
     changes = {
-        name: value
-        for name in ("width", "resolution", "padding", "norm_eps")
-        if (value := getattr(overrides, name)) is not None
+        name: value for name in ("width", "resolution", "padding", "norm_eps") if (value := getattr(overrides, name)) is not None
     }
     if overrides.resolution and overrides.resolution != spec.resolution:
         factor, size = overrides.resolution / spec.resolution, (overrides.resolution, overrides.resolution)

@@ -116,9 +116,7 @@ def _decode(path: Path, kind: type[_Described]) -> _Described:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except FileNotFoundError as error:
-        raise InputError(
-            f"{path.parent} has no {path.name}: a Hugging Face folder has it beside the weights"
-        ) from error
+        raise InputError(f"{path.parent} has no {path.name}: a Hugging Face folder has it beside the weights") from error
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
 
@@ -155,9 +153,7 @@ def _from_transformers(config: _Transformers, processor: _Processor, tensors: Ma
     )
     if f"mobilenet_{spec.version}" != config.model_type:
         raise InputError(f"config.json is of a {config.model_type}, and the tensors are of a MobileNet {spec.version}")
-    return Description(
-        spec, _preprocessing(processor, channels=spec.input_channels), _labels(config.id2label, spec.classes)
-    )
+    return Description(spec, _preprocessing(processor, channels=spec.input_channels), _labels(config.id2label, spec.classes))
 
 
 def _preprocessing(processor: _Processor, *, channels: int) -> Preprocessing:
@@ -200,9 +196,7 @@ def _from_timm(config: _Timm, tensors: Mapping[str, Tensor]) -> Description:
     if height != width:
         raise InputError("config.json asks for an input that is not square: edgekit's MobileNet is")
     if pretrained.interpolation not in PILLOW_FILTERS:
-        raise InputError(
-            f"config.json has interpolation = {pretrained.interpolation!r}: Pillow has {', '.join(PILLOW_FILTERS)}"
-        )
+        raise InputError(f"config.json has interpolation = {pretrained.interpolation!r}: Pillow has {', '.join(PILLOW_FILTERS)}")
     spec = infer_spec(tensors, resolution=height)
     if config.architecture.startswith("tf_"):  # timm's names for Google's own weights, padded as TensorFlow does
         spec = replace(spec, padding="same", norm_eps=1e-3)
@@ -211,7 +205,7 @@ def _from_timm(config: _Timm, tensors: Mapping[str, Tensor]) -> Description:
         mean=pretrained.mean,
         std=pretrained.std,
         shortest_edge=int(height / pretrained.crop_pct),
-        resample=PILLOW_FILTERS[PILLOW_FILTERS.index(pretrained.interpolation)],  # type: ignore[arg-type]
+        resample=PILLOW_FILTERS[PILLOW_FILTERS.index(pretrained.interpolation)],
         crop=(height, width),
     )
     labels = tuple(config.label_names or pretrained.label_names)

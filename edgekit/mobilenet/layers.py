@@ -92,9 +92,7 @@ def _layers(spec: MobileNetSpec) -> Iterator[Layer]:
         )
         if squeeze := block.squeeze_channels:
             weights = 2 * channels * squeeze
-            yield Layer(
-                f"blocks.{i}.squeeze", "squeeze", 1, 1, channels, channels, 1, weights + squeeze + channels, weights
-            )
+            yield Layer(f"blocks.{i}.squeeze", "squeeze", 1, 1, channels, channels, 1, weights + squeeze + channels, weights)
         yield _conv(f"blocks.{i}.pointwise", channels, block.out_channels, size)
     features = spec.blocks()[-1].out_channels
     if spec.head_channels:

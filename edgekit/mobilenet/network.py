@@ -39,6 +39,7 @@ class ConvUnit(nn.Module):
         self.activation = ACTIVATIONS[activation]() if activation else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
+        """Float NCHW in, float NCHW out."""
         conv = self.conv
         top, bottom = self._padding(x.shape[-2])
         left, right = self._padding(x.shape[-1])
@@ -49,9 +50,7 @@ class ConvUnit(nn.Module):
         return cast(Tensor, self.activation(self.norm(x)))
 
     def _padding(self, size: int) -> tuple[int, int]:
-        return padding_before_after(
-            size, kernel=self.conv.kernel_size[0], stride=self.conv.stride[0], padding=self.padding
-        )
+        return padding_before_after(size, kernel=self.conv.kernel_size[0], stride=self.conv.stride[0], padding=self.padding)
 
 
 class SqueezeExcite(nn.Module):
@@ -63,6 +62,7 @@ class SqueezeExcite(nn.Module):
         self.expand = nn.Conv2d(squeeze_channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Float NCHW in, the same shape out."""
         scale = functional.adaptive_avg_pool2d(x, 1)
         scale = self.expand(functional.relu(self.reduce(scale)))
         return x * functional.hardsigmoid(scale)
@@ -75,9 +75,7 @@ class Bottleneck(nn.Module):
         super().__init__()
         self.has_shortcut = block.has_shortcut
         if block.expands:
-            self.expand: nn.Module = ConvUnit(
-                block.in_channels, block.expanded_channels, spec=spec, activation=block.activation
-            )
+            self.expand: nn.Module = ConvUnit(block.in_channels, block.expanded_channels, spec=spec, activation=block.activation)
         else:
             self.expand = nn.Identity()
         self.depthwise = ConvUnit(
@@ -89,9 +87,7 @@ class Bottleneck(nn.Module):
             stride=block.stride,
             groups=block.expanded_channels,
         )
-        self.squeeze = (
-            SqueezeExcite(block.expanded_channels, block.squeeze_channels) if block.squeeze_channels else nn.Identity()
-        )
+        self.squeeze = SqueezeExcite(block.expanded_channels, block.squeeze_channels) if block.squeeze_channels else nn.Identity()
         self.pointwise = ConvUnit(
             block.expanded_channels,
             block.out_channels,
@@ -100,6 +96,7 @@ class Bottleneck(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Float NCHW in, float NCHW out."""
         y = self.pointwise(self.squeeze(self.depthwise(self.expand(x))))
         return x + y if self.has_shortcut else cast(Tensor, y)
 
@@ -135,6 +132,7 @@ class MobileNet(nn.Module):
         self.classifier = nn.Linear(features, spec.classes)
 
     def forward(self, image_nchw: Tensor) -> Tensor:
+        """Normalised image in, logits out."""
         x = self.head(self.blocks(self.stem(image_nchw)))
         x = torch.flatten(functional.adaptive_avg_pool2d(x, 1), 1)
         return cast(Tensor, self.classifier(self.hidden_activation(self.hidden(x))))

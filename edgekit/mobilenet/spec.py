@@ -177,6 +177,7 @@ class MobileNetSpec:
 
     @property
     def is_v3(self) -> bool:
+        """Whether rows name their own expansion, activation and squeeze-excite."""
         return self.version.startswith("v3")
 
     @property
@@ -186,6 +187,7 @@ class MobileNetSpec:
 
     @property
     def stem_activation(self) -> Activation:
+        """Of the first convolution, and of the head."""
         return "hard_swish" if self.is_v3 else self.v1_v2_activation
 
     @property
@@ -238,9 +240,7 @@ class MobileNetSpec:
                     out = self._channels(v2.c)
                     for repetition in range(v2.n):
                         stride = v2.s if repetition == 0 else 1
-                        yield Block(
-                            channels, channels * v2.t, out, 3, stride, v2.t != 1, 0, self.v1_v2_activation, True
-                        )
+                        yield Block(channels, channels * v2.t, out, 3, stride, v2.t != 1, 0, self.v1_v2_activation, True)
                         channels = out
             case _:
                 for v3 in V3_LARGE_TABLE if self.version == "v3_large" else V3_SMALL_TABLE:

@@ -19,7 +19,5 @@ def paths() -> tuple[Path, ...]:
     """
     folder = resources.files(__name__)
     if not isinstance(folder, Path):
-        raise InputError(
-            f"the photographs in {folder} are not files: install edgekit unpacked, or give images of yours"
-        )
+        raise InputError(f"the photographs in {folder} are not files: install edgekit unpacked, or give images of yours")
     return tuple(sorted(folder.glob("*.jpg")))

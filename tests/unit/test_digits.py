@@ -72,9 +72,7 @@ def test_a_picture_read_from_a_file_gives_the_same_input(tmp_path: Path) -> None
 
     pictures, _ = digits.held_out()
     Image.fromarray(pictures[0]).save(tmp_path / "digit.png")
-    np.testing.assert_array_equal(
-        recipe.PREPROCESSING.tensor(tmp_path / "digit.png"), recipe.input_tensor(pictures[:1]).numpy()
-    )
+    np.testing.assert_array_equal(recipe.PREPROCESSING.tensor(tmp_path / "digit.png"), recipe.input_tensor(pictures[:1]).numpy())
 
 
 def test_logits_depend_on_the_input(checkpoint: Checkpoint) -> None:
@@ -152,13 +150,9 @@ def test_no_epochs_is_a_usage_error() -> None:
         recipe.train(seed=0, epochs=0)
 
 
-def test_written_model_opens_again_and_an_unwritable_place_is_an_output_error(
-    tmp_path: Path, checkpoint: Checkpoint
-) -> None:
+def test_written_model_opens_again_and_an_unwritable_place_is_an_output_error(tmp_path: Path, checkpoint: Checkpoint) -> None:
     pictures, labels = digits.held_out()
-    trained = recipe.TrainedDigits(
-        checkpoint.network(), recipe.Split(pictures[:2], labels[:2], pictures, labels), 7, 3, 90, 1.5
-    )
+    trained = recipe.TrainedDigits(checkpoint.network(), recipe.Split(pictures[:2], labels[:2], pictures, labels), 7, 3, 90, 1.5)
     assert trained.accuracy == 0.25
     model, held_out = trained.write(tmp_path / "new" / "folder")
     assert held_out.name == digits.HELD_OUT_FILE

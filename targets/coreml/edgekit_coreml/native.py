@@ -19,9 +19,7 @@ class CoreMLRunner:
 
     def __init__(self, job: LoadJob, compute_units: str) -> None:
         coremltools = import_coremltools()
-        self._model = coremltools.models.MLModel(
-            str(job.path), compute_units=getattr(coremltools.ComputeUnit, compute_units)
-        )
+        self._model = coremltools.models.MLModel(str(job.path), compute_units=getattr(coremltools.ComputeUnit, compute_units))
         self._output_names = [tensor.name for tensor in job.outputs]
         self.runtime = RuntimeInfo(
             runtime="Core ML",
@@ -38,7 +36,5 @@ class CoreMLRunner:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         del self._model

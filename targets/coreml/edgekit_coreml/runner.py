@@ -25,11 +25,10 @@ class ReferenceRunner:
 
     def __init__(self, job: LoadJob) -> None:
         torch.set_num_threads(job.num_threads)
-        mode = "float16" if job.precision == "float16" else "exact"
-        self._model = ReferenceModel(job.path, mode=mode)
+        self._model = ReferenceModel(job.path, mode="float16" if job.precision == "float16" else "exact")
         self._output_names = [tensor.name for tensor in job.outputs]
         self.runtime = RuntimeInfo(
-            runtime="edgekit's reference runtime for Core ML",
+            runtime="reference runtime",
             version=version("edgekit-coreml"),
             device="CPU",
             precision=ARITHMETIC[job.precision],
@@ -44,7 +43,5 @@ class ReferenceRunner:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         del self._model

@@ -81,9 +81,7 @@ class CoreMLTarget:
                 compute_precision=precision[job.precision],
                 minimum_deployment_target=getattr(coremltools.target, options.minimum_deployment_target),
                 # Types by name: coremltools otherwise makes a float16 package's outputs float16.
-                inputs=[
-                    coremltools.TensorType(tensor.name, tensor.shape, dtype=np.float32) for tensor in job.program.inputs
-                ],
+                inputs=[coremltools.TensorType(tensor.name, tensor.shape, dtype=np.float32) for tensor in job.program.inputs],
                 outputs=[coremltools.TensorType(tensor.name, dtype=np.float32) for tensor in job.program.outputs],
                 skip_model_load=True,
             )

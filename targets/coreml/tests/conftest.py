@@ -4,39 +4,51 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import coremltools as ct
 import numpy as np
 import pytest
-from coremltools.converters.mil import Builder as mb
-from coremltools.converters.mil.mil import types
-from coremltools.proto import Model_pb2
-from edgekit_coreml.reference import ReferenceModel
 from numpy.typing import NDArray
+
+from edgekit_coreml.reference import Mode, ReferenceModel
+from edgekit_coreml.sdk import import_coremltools
+
+ct = import_coremltools()  # first, for the modules below would import it without its precautions
+
+from coremltools.converters.mil import Builder as mb  # noqa: E402, N813 (its name in coremltools' documentation)
+from coremltools.converters.mil.mil import types  # noqa: E402
+from coremltools.proto import Model_pb2  # noqa: E402
 
 Array = NDArray[Any]
 MIL_TYPES = {"float32": types.fp32, "float16": types.fp16, "int32": types.int32}
 
 
 @pytest.fixture(scope="session")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Save a program: `build(body, x=array, opset=ct.target.iOS16)`. No pass runs, so that the operators stay as written."""
+def save_program() -> Callable[..., None]:
+    """Convert to an ML program of iOS 16 and save it: `save_program(source, path, compute_precision=...)`."""
 
-    def build(body: Callable[..., Any], opset: ct.target = ct.target.iOS16, **inputs: Array) -> Path:
+    def save_program(source: Any, path: Path, **options: Any) -> None:
+        given = {"minimum_deployment_target": ct.target.iOS16, **options}
+        with warnings.catch_warnings():  # coremltools and torch.export warn of themselves
+            warnings.simplefilter("ignore")
+            ct.convert(source, convert_to="mlprogram", skip_model_load=True, **given).save(str(path))
+
+    return save_program
+
+
+@pytest.fixture(scope="session")
+def build(save_program: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Save a program of these inputs: `build(body, x=array)`. No pass runs, so the operators stay as written."""
+
+    def build(body: Callable[..., Any], opset: Any = ct.target.iOS16, **inputs: Array) -> Path:
         specs = [mb.TensorSpec(shape=x.shape, dtype=MIL_TYPES[x.dtype.name]) for x in inputs.values()]
         program = mb.program(input_specs=specs, opset_version=opset)(body)
-        model = ct.convert(
-            program,
-            convert_to="mlprogram",
-            minimum_deployment_target=opset,
-            pass_pipeline=ct.PassPipeline.EMPTY,
-            skip_model_load=True,
-        )
         path = tmp_path_factory.mktemp("package") / "model.mlpackage"
-        model.save(str(path))
+        no_passes = ct.PassPipeline.EMPTY
+        save_program(program, path, minimum_deployment_target=opset, pass_pipeline=no_passes)
         return path
 
     return build
@@ -46,9 +58,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 def run(build: Callable[..., Path]) -> Callable[..., list[Array]]:
     """Build a program, run it, and give its outputs in order."""
 
-    def run(
-        body: Callable[..., Any], mode: str = "exact", opset: ct.target = ct.target.iOS16, **inputs: Array
-    ) -> list[Array]:
+    def run(body: Callable[..., Any], mode: Mode = "exact", opset: Any = ct.target.iOS16, **inputs: Array) -> list[Array]:
         model = ReferenceModel(build(body, opset, **inputs), mode)
         answers = model.predict(inputs)
         return [answers[output.name] for output in model.outputs]
@@ -75,12 +85,14 @@ def edited(tmp_path: Path) -> Callable[..., Path]:
 def family(build: Callable[..., Path]) -> Callable[..., dict[str, Array]]:
     """Run many operators of the same inputs as one program, for a conversion takes longer than an operator."""
 
-    def family(bodies: Mapping[str, Callable[..., Any]], mode: str = "exact", **inputs: Array) -> dict[str, Array]:
-        def body(*variables: Any) -> tuple[Any, ...]:
-            return tuple(each(*variables) for each in bodies.values())
+    def family(bodies: Mapping[str, Callable[..., Any]], **inputs: Array) -> dict[str, Array]:
+        def one(x: Any) -> tuple[Any, ...]:  # the builder names a program's inputs after these parameters
+            return tuple(body(x) for body in bodies.values())
 
-        arguments = ", ".join(inputs)  # the builder names the inputs of a program after the parameters
-        model = ReferenceModel(build(eval(f"lambda {arguments}: body({arguments})", {"body": body}), **inputs), mode)
+        def two(x: Any, y: Any) -> tuple[Any, ...]:
+            return tuple(body(x, y) for body in bodies.values())
+
+        model = ReferenceModel(build(two if "y" in inputs else one, **inputs))
         answers = model.predict(inputs)
         return {name: answers[output.name] for name, output in zip(bodies, model.outputs, strict=True)}
 

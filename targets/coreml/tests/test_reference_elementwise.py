@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from coremltools.converters.mil import Builder as mb
+from coremltools.converters.mil import Builder as mb  # noqa: N813 (its name in coremltools' documentation)
 from numpy.typing import NDArray
 from scipy import special
 
@@ -17,6 +17,7 @@ X = np.array([[[-7.5, -3.0, -2.999, -0.25], [0.0, 0.4, 1.0, 2.5], [3.0, 5.999, 6
 POSITIVE = np.abs(X) + np.float32(0.125)
 ALPHA = np.array([0.1, 0.5, 2.0], np.float32)
 PER_CHANNEL = ALPHA[:, None]
+WEIGHT = np.array([[1.0, -2.0, 0.5, 3.0], [0.25, 0.0, -1.0, 2.0]], np.float32)
 GELU_TANH = np.sqrt(2 / np.pi)
 
 UNARY: dict[str, tuple[Callable[[Any], Any], Callable[[Array], Array]]] = {
@@ -90,10 +91,6 @@ BINARY: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Array, Array], Arra
     "constant_first": (lambda x, y: mb.sub(x=np.float32(3), y=mb.mul(x=x, y=y)), lambda x, y: 3 - x * y),
     "matmul": (lambda x, y: mb.matmul(x=x, y=y, transpose_x=True), lambda x, y: np.swapaxes(x, 1, 2) @ y),
     "matmul_y": (lambda x, y: mb.matmul(x=y, y=x, transpose_x=True), lambda x, y: y.T @ x),
-    "matmul_both": (
-        lambda x, y: mb.matmul(x=x, y=y, transpose_x=True, transpose_y=False),
-        lambda x, y: np.einsum("bij,ik->bjk", x, y),
-    ),
     "matmul_transpose_y": (lambda x, y: mb.matmul(x=y, y=y, transpose_y=True), lambda x, y: np.outer(y, y)),
     "linear": (
         lambda x, y: mb.linear(x=x, weight=WEIGHT, bias=ALPHA[:2]),
@@ -101,13 +98,13 @@ BINARY: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Array, Array], Arra
     ),
     "linear_plain": (lambda x, y: mb.linear(x=x, weight=WEIGHT), lambda x, y: np.einsum("bci,oi->bco", x, WEIGHT)),
 }
-WEIGHT = np.array([[1.0, -2.0, 0.5, 3.0], [0.25, 0.0, -1.0, 2.0]], np.float32)
 
 
 @pytest.fixture(scope="module")
 def unary(family: Any) -> dict[str, Array]:
     answers: dict[str, Array] = family({name: body for name, (body, _) in UNARY.items()}, x=X)
-    return answers | family({name: body for name, (body, _) in UNARY_POSITIVE.items()}, x=POSITIVE)
+    answers.update(family({name: body for name, (body, _) in UNARY_POSITIVE.items()}, x=POSITIVE))
+    return answers
 
 
 @pytest.fixture(scope="module")

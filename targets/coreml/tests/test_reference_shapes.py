@@ -8,7 +8,7 @@ from typing import Any
 import coremltools as ct
 import numpy as np
 import pytest
-from coremltools.converters.mil import Builder as mb
+from coremltools.converters.mil import Builder as mb  # noqa: N813 (its name in coremltools' documentation)
 from numpy.typing import NDArray
 
 Array = NDArray[Any]

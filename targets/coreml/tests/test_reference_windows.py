@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from coremltools.converters.mil import Builder as mb
+from coremltools.converters.mil import Builder as mb  # noqa: N813 (its name in coremltools' documentation)
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -52,9 +52,7 @@ def convolved(
     return result
 
 
-def pooled(
-    x: Array, kernel: Sequence[int], strides: Sequence[int], pads: Pads, reduce: Callable[[Array], Any]
-) -> Array:
+def pooled(x: Array, kernel: Sequence[int], strides: Sequence[int], pads: Pads, reduce: Callable[[Array], Any]) -> Array:
     """`pads` of zeros that are NaN here, so that `reduce` can tell them from pixels."""
     x = np.pad(x.astype(np.float64), [(0, 0), (0, 0), *pads], constant_values=np.nan)
     places = list(windows(x.shape[2:], kernel, strides))
@@ -128,9 +126,7 @@ def test_convolution_with_a_computed_weight(run: Any, random: np.random.Generato
     x = random.standard_normal((1, 2, 5, 4)).astype(np.float32)
     w = random.standard_normal((3, 2, 2, 2)).astype(np.float32)
     (answer,) = run(lambda x, w: mb.conv(x=x, weight=w), x=x, w=w)
-    np.testing.assert_allclose(
-        answer, convolved(x, w, np.zeros(3), (1, 1), [(0, 0)] * 2, (1, 1), 1), rtol=1e-5, atol=1e-5
-    )
+    np.testing.assert_allclose(answer, convolved(x, w, np.zeros(3), (1, 1), [(0, 0)] * 2, (1, 1), 1), rtol=1e-5, atol=1e-5)
 
 
 # arguments, padding that counts, padding that ceil_mode adds

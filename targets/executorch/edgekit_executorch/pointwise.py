@@ -1,12 +1,13 @@
 """Keep the weights of float16 pointwise convolutions in float16.
 
-ExecuTorch serialises every convolution's filter as float32 (`force_fp32=True` in backends/xnnpack/operators/op_conv2d.py), because
-XNNPACK's convolution node, as built into ExecuTorch 1.4.1, takes a float32 filter only: with a float16 one the program does not
-load ("Failed to create convolution node"). A `.half()` MobileNetV2 is then 0.82 times its float32 size instead of 0.5.
+ExecuTorch serialises every convolution's filter as float32 (`force_fp32=True` in backends/xnnpack/operators/op_conv2d.py),
+because XNNPACK's convolution node, as built into ExecuTorch 1.4.1, takes a float32 filter only: with a float16 one the program
+does not load ("Failed to create convolution node"). A `.half()` MobileNetV2 is then 0.82 times its float32 size instead of 0.5.
 
 XNNPACK's fully connected node does take a float16 filter, and works on the last axis of a tensor with any number of axes. Inside
 the delegate activations are NHWC, so a 1x1 convolution *is* a fully connected layer, run by the same matrix kernels. It is
-serialised as one here. The other filters (the first layer's and the depthwise ones, some 3 % of a MobileNet's weights) stay float32.
+serialised as one here. The other filters (the first layer's and the depthwise ones, 1 to 5 % of a MobileNet's weights) stay
+float32.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def _is_float16_pointwise(node: torch.fx.Node) -> bool:
     weight = get_input_node(node, 1)
     value = weight.meta.get("val")
     _, _, _, stride, padding, _, transposed, _, groups = node.args
-    return (
+    return bool(
         value is not None
         and weight.op == "placeholder"  # a constant of the program, and not a dequantised one
         and value.dtype == torch.float16

@@ -9,13 +9,13 @@ from typing import Self
 
 import numpy as np
 import torch
-from edgekit_executorch.delegation import read_delegation
 from executorch.extension.pybindings import _portable_lib
 from executorch.runtime import Runtime
 from numpy.typing import NDArray
 
 from edgekit.errors import InputError
 from edgekit.target import LoadJob, RuntimeInfo
+from edgekit_executorch.delegation import read_delegation
 
 ARITHMETIC = {
     "float32": "float32",
@@ -64,8 +64,6 @@ class ExecuTorchRunner:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         del self._method
         del self._program

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
-import edgekit_executorch.pointwise  # noqa: F401  (registers how float16 pointwise convolutions are written)
-from edgekit_executorch.delegation import count_delegation, write_delegation
+import torch
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 from executorch.exir import to_edge_transform_and_lower
+from torch.export import ExportedProgram
 
+import edgekit_executorch.pointwise  # noqa: F401  (registers how float16 pointwise convolutions are written)
 from edgekit.mobilenet.capture import to_float16
 from edgekit.option import option_strings, parse_options
 from edgekit.target import (
+    FLOAT16_TOLERANCE,
+    FLOAT32_TOLERANCE,
     Availability,
     Conversion,
     ConvertJob,
-    FLOAT16_TOLERANCE,
-    FLOAT32_TOLERANCE,
     LoadJob,
     Runner,
     Tolerance,
 )
+from edgekit_executorch.delegation import count_delegation, write_delegation
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class ExecuTorchTarget:
         """
         options = parse_options(ExecuTorchOptions, job.options, target=self.name)
         exported = job.program.exported if job.precision == "float32" else to_float16(job.program)
-        edge = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
+        edge = to_edge_transform_and_lower(_with_float_scalars(exported), partitioner=[XnnpackPartitioner()])
         delegation = count_delegation(edge.exported_program().graph_module)
         path = job.out_dir / "model.pte"
         path.write_bytes(edge.to_executorch().buffer)
@@ -64,3 +67,17 @@ class ExecuTorchTarget:
         from edgekit_executorch.runner import ExecuTorchRunner
 
         return ExecuTorchRunner(job)
+
+
+def _with_float_scalars(exported: ExportedProgram) -> ExportedProgram:
+    """Spell hard-sigmoid out with float constants.
+
+    torch's own decomposition adds the integers 3 and 6. ExecuTorch lifts each into an int64 tensor that is converted to float at
+    every inference, outside the delegate: two undelegated operators per squeeze-excite.
+    """
+    hard_sigmoid = torch.ops.aten.hardsigmoid.default
+    if not any(node.target is hard_sigmoid for node in exported.graph.nodes):
+        return exported
+    return cast(
+        ExportedProgram, exported.run_decompositions({hard_sigmoid: lambda x: torch.clamp(x + 3.0, 0.0, 6.0) * (1.0 / 6.0)})
+    )

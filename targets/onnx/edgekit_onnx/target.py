@@ -8,20 +8,20 @@ from dataclasses import dataclass
 
 import onnx
 import torch
-from edgekit_onnx.runner import OnnxRunner
 
 from edgekit.errors import UsageError
 from edgekit.mobilenet.capture import to_float16
 from edgekit.option import option_strings, parse_options
 from edgekit.target import (
+    FLOAT16_TOLERANCE,
+    FLOAT32_TOLERANCE,
     Availability,
     Conversion,
     ConvertJob,
-    FLOAT16_TOLERANCE,
-    FLOAT32_TOLERANCE,
     LoadJob,
     Tolerance,
 )
+from edgekit_onnx.runner import OnnxRunner
 
 # torch.onnx registers torchvision's operators where torchvision is, and logs each that is not there.
 logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)

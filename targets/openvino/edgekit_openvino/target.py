@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 import openvino
-from edgekit_openvino.runner import DEVICE, OpenVINORunner
 from torch.export import ExportedProgram
 
 from edgekit.option import option_strings, parse_options
 from edgekit.target import (
+    FLOAT16_TOLERANCE,
+    FLOAT32_TOLERANCE,
     Availability,
     Conversion,
     ConvertJob,
-    FLOAT16_TOLERANCE,
-    FLOAT32_TOLERANCE,
     LoadJob,
     Tolerance,
 )
+from edgekit_openvino.runner import DEVICE, OpenVINORunner
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,7 @@ class OpenVINOTarget:
         """The SDK was imported with this module; its CPU plugin may still be missing."""
         if DEVICE in openvino.Core().available_devices:
             return Availability(can_convert=True, runs="native")
-        return Availability(
-            True, "no", "OpenVINO has no CPU plugin on this system: run `edgekit verify` where it has one"
-        )
+        return Availability(True, "no", "OpenVINO has no CPU plugin on this system: run `edgekit verify` where it has one")
 
     def convert(self, job: ConvertJob) -> Conversion:
         """Write `model.xml` and `model.bin`, the weights as float32 or as float16.

@@ -36,13 +36,9 @@ class Package:
             version = str(content["fileFormatVersion"])
             item = str(content["itemInfoEntries"][content["rootModelIdentifier"]]["path"])
         except OSError as error:
-            raise InputError(
-                f"{root} is not an .mlpackage folder: cannot read {manifest} ({error.strerror})"
-            ) from error
+            raise InputError(f"{root} is not an .mlpackage folder: cannot read {manifest} ({error.strerror})") from error
         except (ValueError, LookupError, TypeError, RecursionError) as error:
-            raise InputError(
-                f"{manifest} names no root model ({error!r}): copy or convert the package again"
-            ) from error
+            raise InputError(f"{manifest} names no root model ({error!r}): copy or convert the package again") from error
         if version.partition(".")[0] != "1":
             raise InputError(f"{manifest} has format version {version}; only version 1 is known")
         return cls(root, _inside(root, root / "Data" / item, f"{manifest}: item {item!r}"))

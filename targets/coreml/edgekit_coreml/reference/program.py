@@ -111,8 +111,8 @@ def read_program(package: Package) -> Program:
     model = protobuf.parse_model(package.model)
     try:
         return _Reader(Weights(package)).read(model)
-    except _Fault as fault:
-        raise InputError(f"{package.model}: {fault}") from fault
+    except _Fault as error:
+        raise InputError(f"{package.model}: {error}") from error
 
 
 class _Fault(Exception):
@@ -240,8 +240,7 @@ def _type(type_: Any, name: str) -> tuple[str, Shape | None]:
     if tensor.rank != len(tensor.dimensions):
         raise _Fault(f"{name!r} declares rank {tensor.rank} and {len(tensor.dimensions)} sizes")
     return dtype, tuple(
-        dimension.constant.size if dimension.WhichOneof("dimension") == "constant" else None
-        for dimension in tensor.dimensions
+        dimension.constant.size if dimension.WhichOneof("dimension") == "constant" else None for dimension in tensor.dimensions
     )
 
 
@@ -274,6 +273,4 @@ def _compare(side: str, features: Iterable[Any], variables: tuple[Variable, ...]
         array, variable = feature.type.multiArrayType, declared[feature.name]
         dtype, shape = protobuf.array_dtype(array.dataType), tuple(array.shape)
         if dtype != variable.dtype or (shape and not variable.accepts(shape)):
-            raise _Fault(
-                f"its description says {side} {feature.name!r} is {described(dtype, shape)}, its program {variable}"
-            )
+            raise _Fault(f"its description says {side} {feature.name!r} is {described(dtype, shape)}, its program {variable}")

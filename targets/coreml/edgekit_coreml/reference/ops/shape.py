@@ -54,9 +54,7 @@ def concat(values: tuple[Tensor, ...], axis: int, interleave: bool = False) -> T
 
 
 @op("split")
-def split(
-    x: Tensor, axis: int, num_splits: int | None = None, split_sizes: tuple[int, ...] | None = None
-) -> tuple[Tensor, ...]:
+def split(x: Tensor, axis: int, num_splits: int | None = None, split_sizes: tuple[int, ...] | None = None) -> tuple[Tensor, ...]:
     """Consecutive parts along an axis, of the sizes given or of equal size."""
     if split_sizes is None:
         if not num_splits or x.shape[axis] % num_splits:
