@@ -55,4 +55,4 @@ def to_float16(program: Program) -> ExportedProgram:
     """Turn every weight and every tensor of a program into float16; its inputs and outputs stay float32."""
     examples = tuple(torch.zeros(tensor.shape) for tensor in program.inputs)
     with torch.no_grad():
-        return torch.export.export(_Float16(program.exported.module()), examples)
+        return torch.export.export(_Float16(copy.deepcopy(program.exported.module())), examples)

@@ -52,13 +52,7 @@ class ExecuTorchRunner:
 
     def infer(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         """Run once: float32 NCHW in, float32 out, copied out of the method's own memory."""
-        # The runtime reads the order of the axes off the strides. numpy gives an axis of length 1 any stride, 0 included, and a
-        # wrong one yields garbage without an error. `reshape` writes the strides of a contiguous array.
-        tensors = [
-            torch.from_numpy(np.ascontiguousarray(inputs[name]).reshape(-1)).reshape(inputs[name].shape)
-            for name in self._input_names
-        ]
-        answers = self._method.execute(tensors)
+        answers = self._method.execute([_tensor(inputs[name]) for name in self._input_names])
         return {name: answer.numpy().copy() for name, answer in zip(self._output_names, answers, strict=True)}
 
     def __enter__(self) -> Self:
@@ -67,3 +61,15 @@ class ExecuTorchRunner:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         del self._method
         del self._program
+
+
+def _tensor(values: NDArray[np.float32]) -> torch.Tensor:
+    """The same values with the strides of a contiguous array, copied only where they must be.
+
+    The runtime reads the order of the axes off the strides. numpy gives an axis of length 1 any stride, 0 included, and a wrong one
+    yields garbage without an error.
+    """
+    contiguous = np.ascontiguousarray(values)
+    if not contiguous.flags.writeable:  # torch has no read-only tensors
+        contiguous = contiguous.copy()
+    return torch.from_numpy(contiguous.reshape(-1)).reshape(values.shape)

@@ -1,0 +1,227 @@
+"""What every target must do, as a test class: ours and a third party's are held to the same.
+
+    from edgekit.testing import TargetContract
+
+    class TestMyTarget(TargetContract):
+        @pytest.fixture(scope="class")
+        @classmethod
+        def target(cls) -> Target:
+            return MyTarget()
+
+The model is the embedded one, trained, and every precision that the target declares is converted twice: once as it is, once with
+one layer's weights disturbed, which the check must notice. A check that passes with wrong weights is no check.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from edgekit.errors import UsageError
+from edgekit.mobilenet.checkpoint import open_checkpoint
+from edgekit.mobilenet.network import MobileNet
+from edgekit.mobilenet.program import capture_program
+from edgekit.parity import Parity, judge
+from edgekit.pipeline import answer_samples
+from edgekit.reference import Reference, compute_reference
+from edgekit.samples import make_samples
+from edgekit.target import Conversion, ConvertJob, LoadJob, Program, Runner, Target
+
+MODEL = "digits"
+DISTURBANCE = 0.1  # relative, of the weights of one layer in fifty
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The embedded model, ready to convert.
+
+    Attributes:
+        program: as it is.
+        disturbed: with the weights of one pointwise convolution off by 10 %.
+        reference: PyTorch's answers of the undisturbed network.
+    """
+
+    program: Program
+    disturbed: Program
+    reference: Reference
+
+
+def make_case() -> Case:
+    """Capture the embedded model twice and compute its reference."""
+    checkpoint = open_checkpoint(MODEL)
+    network = checkpoint.network()
+    samples = make_samples(checkpoint.preprocessing, size=checkpoint.spec.resolution)
+    reference = compute_reference(network, network.output_names, samples)
+    return Case(capture_program(network), capture_program(disturb(checkpoint.network())), reference)
+
+
+def disturb(network: MobileNet) -> MobileNet:
+    """Put seeded noise of 10 % on the weights of one pointwise convolution in the middle of the network, in place."""
+    weights = network.blocks[len(network.blocks) // 2].pointwise.conv.weight  # type: ignore[union-attr]  # a Bottleneck
+    assert isinstance(weights, torch.nn.Parameter)
+    noise = torch.randn(weights.shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        weights.mul_(1 + DISTURBANCE * noise)
+    return network
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One artifact on disk."""
+
+    folder: Path
+    precision: str
+    conversion: Conversion
+    program: Program
+
+    def load(self, target: Target, *, num_threads: int = 1) -> Runner:
+        """Read it back from disk."""
+        return target.load(
+            LoadJob(
+                self.conversion.path,
+                self.precision,
+                self.conversion.options,
+                self.program.inputs,
+                self.program.outputs,
+                num_threads,
+            )
+        )
+
+    def judge(self, target: Target, reference: Reference) -> Parity:
+        """Read it back from disk and compare it with the reference."""
+        with self.load(target) as runner:
+            images = [sample.image_nchw for sample in reference.samples]
+            answers = answer_samples(runner, images, self.program.inputs[0].name)
+        return judge(reference, answers, self.program.outputs, target.tolerances[self.precision])
+
+
+class TargetContract:
+    """Subclass it, and give it a class-scoped fixture `target`."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def case(cls) -> Case:
+        """The embedded model."""
+        return make_case()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def made(cls, target: Target, case: Case, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Made]:
+        """One artifact per precision."""
+        return {p: make_artifact(target, case.program, p, tmp_path_factory.mktemp(p)) for p in target.tolerances}
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def runner(cls, target: Target, made: Mapping[str, Made]) -> Iterator[Runner]:
+        """The first precision's artifact, loaded."""
+        with next(iter(made.values())).load(target) as runner:
+            yield runner
+
+    @pytest.fixture
+    def image(self, case: Case) -> NDArray[np.float32]:
+        """A real picture, normalised, NCHW."""
+        return case.reference.samples[0].image_nchw
+
+    def test_it_has_a_name_for_the_command_line(self, target: Target) -> None:
+        """Lower case, one word: it becomes part of folder names."""
+        assert target.name.isidentifier()
+        assert target.name == target.name.lower()
+
+    def test_every_limit_has_its_reason(self, target: Target) -> None:
+        """A limit without a reason is a guess."""
+        assert "float32" in target.tolerances
+        for tolerance in target.tolerances.values():
+            assert len(tolerance.reason) > 20
+            assert tolerance.min_sqnr_db > 0
+
+    def test_it_says_whether_it_works_here(self, target: Target) -> None:
+        """And, where it does not run natively, why."""
+        available = target.probe()
+        assert available.can_convert
+        assert available.runs == "native" or available.reason
+
+    def test_artifacts_pass_when_read_back_from_disk(self, target: Target, case: Case, made: Mapping[str, Made]) -> None:
+        """Every precision, against the float64 reference."""
+        for artifact in made.values():
+            parity = artifact.judge(target, case.reference)
+            assert parity.passed, (artifact.precision, parity.problems)
+
+    def test_disturbed_weights_fail(self, target: Target, case: Case, tmp_path: Path) -> None:
+        """The negative control: one layer off by 10 % is noticed at every precision."""
+        for precision in target.tolerances:
+            artifact = make_artifact(target, case.disturbed, precision, tmp_path / precision)
+            parity = artifact.judge(target, case.reference)
+            assert not parity.passed, precision
+            assert any("SQNR" in problem for problem in parity.problems)
+
+    def test_files_stay_inside_the_folder(self, made: Mapping[str, Made]) -> None:
+        """The entry is one of them, and nothing was written beside."""
+        for artifact in made.values():
+            assert artifact.conversion.path.exists()
+            assert artifact.conversion.path.is_relative_to(artifact.folder)
+
+    def test_float16_is_smaller(self, made: Mapping[str, Made]) -> None:
+        """Whatever else it is, it is for that."""
+        if "float16" not in made:
+            pytest.skip("this target has no float16")
+        sizes = {p: sum(f.stat().st_size for f in a.folder.rglob("*") if f.is_file()) for p, a in made.items()}
+        assert sizes["float16"] < 0.75 * sizes["float32"]
+
+    def test_outputs_are_as_declared(self, runner: Runner, made: Mapping[str, Made], image: NDArray[np.float32]) -> None:
+        """Names, shapes, float32."""
+        program = next(iter(made.values())).program
+        outputs = runner.infer({program.inputs[0].name: image})
+        assert {name: value.shape for name, value in outputs.items()} == {out.name: out.shape for out in program.outputs}
+        assert all(value.dtype == np.float32 for value in outputs.values())
+
+    def test_answers_belong_to_the_caller(self, runner: Runner, made: Mapping[str, Made], image: NDArray[np.float32]) -> None:
+        """A later inference must not change an earlier answer, nor an answer the input."""
+        name = next(iter(made.values())).program.inputs[0].name
+        before = image.copy()
+        kept = runner.infer({name: image})
+        first = {key: value.copy() for key, value in kept.items()}
+        runner.infer({name: np.zeros_like(image)})
+        for key, value in kept.items():
+            np.testing.assert_array_equal(value, first[key])
+        np.testing.assert_array_equal(image, before)
+
+    def test_strides_do_not_matter(self, runner: Runner, made: Mapping[str, Made], image: NDArray[np.float32]) -> None:
+        """numpy gives a batch axis of 1 any stride: same values, same answer."""
+        name = next(iter(made.values())).program.inputs[0].name
+        expected = runner.infer({name: image})
+        for twisted in (image[0][None], np.broadcast_to(image[0], image.shape), np.asfortranarray(image)):
+            for key, value in runner.infer({name: twisted}).items():
+                np.testing.assert_allclose(value, expected[key], rtol=1e-5, atol=1e-5)
+
+    def test_runtime_is_described(self, target: Target, runner: Runner) -> None:
+        """What ran, which version, where, and in which arithmetic."""
+        runtime = runner.runtime
+        assert runtime.runtime
+        assert runtime.version
+        assert runtime.device
+        assert runtime.precision
+        assert (runtime.kind == "reference") == (target.probe().runs == "reference")
+        assert runtime.delegated_fraction is None or 0 <= runtime.delegated_fraction <= 1
+
+    def test_unknown_options_are_refused(self, target: Target, case: Case, tmp_path: Path) -> None:
+        """With the valid ones named."""
+        with pytest.raises(UsageError, match=r"no option 'no_such_option'"):
+            target.convert(ConvertJob(case.program, "float32", {"no_such_option": "1"}, tmp_path))
+
+    def test_options_in_force_load_again(self, target: Target, made: Mapping[str, Made]) -> None:
+        """They are strings, so that a manifest can hold them."""
+        for artifact in made.values():
+            assert json.loads(json.dumps(dict(artifact.conversion.options))) == dict(artifact.conversion.options)
+
+
+def make_artifact(target: Target, program: Program, precision: str, folder: Path) -> Made:
+    """Convert a program into a folder."""
+    folder.mkdir(exist_ok=True)
+    return Made(folder, precision, target.convert(ConvertJob(program, precision, {}, folder)), program)
