@@ -159,10 +159,18 @@ def write_json(path: Path, record: Any) -> None:
     """
     try:
         aside = path.with_name(f".{path.name}.new")
-        aside.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+        aside.write_bytes(msgspec.json.format(msgspec.json.encode(record, enc_hook=_plain), indent=2) + b"\n")
         aside.replace(path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _plain(value: Any) -> Any:
+    """A plugin may well give `torch.__version__`, which is a str with methods, for a version."""
+    for kind in (str, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    raise TypeError(f"{type(value).__name__} has no place in a report")
 
 
 class _Versioned(msgspec.Struct):

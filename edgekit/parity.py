@@ -224,25 +224,31 @@ def _summarise(
         problems=(),
         samples=rows,
     )
-    found = [*problems, *_over_limit(summary, tolerance)]
+    found = [*problems, *_over_limit(rows, tolerance)]
     if not problems:
         found += _constant(moves, dependence([answers[i][name] for i in chosen]), summary.image_sqnr_db or summary.sqnr_db)
     return replace(summary, problems=tuple(found))
 
 
-def _over_limit(summary: OutputParity, tolerance: Tolerance) -> list[str]:
+def _over_limit(rows: Sequence[SampleParity], tolerance: Tolerance) -> list[str]:
+    """What is beyond the limits, images and synthetic inputs apart."""
     found = []
-    yardstick = summary.pytorch_sqnr_db[tolerance.yardstick]
-    limit_db = max(tolerance.min_sqnr_db, yardstick - tolerance.max_loss_db)
-    if summary.sqnr_db is not None and summary.sqnr_db < limit_db:
-        found.append(
-            f"{summary.sqnr_db:.1f} dB SQNR is below the limit of {limit_db:.1f} dB "
-            f"(PyTorch in {tolerance.yardstick}: {yardstick:.1f} dB)"
-        )
-    if summary.peak_error is not None and summary.peak_error > tolerance.max_peak_error:
-        found.append(
-            f"the largest error is {summary.peak_error:.2g} of the output's peak, over the limit of {tolerance.max_peak_error:g}"
-        )
+    limits = {"image": (tolerance.max_loss_db, tolerance.min_sqnr_db), "synthetic": (tolerance.max_synthetic_loss_db, -math.inf)}
+    for kind, (max_loss_db, floor_db) in limits.items():
+        usable = [row for row in rows if row.kind == kind and row.sqnr_db is not None]
+        if not usable:
+            continue
+        worst = min(usable, key=lambda row: row.sqnr_db or 0.0)
+        yardstick = min(row.pytorch_sqnr_db[tolerance.yardstick] for row in usable)
+        limit_db = max(floor_db, yardstick - max_loss_db)
+        if worst.sqnr_db is not None and worst.sqnr_db < limit_db:
+            found.append(
+                f"{worst.sqnr_db:.1f} dB SQNR on {worst.sample} is below the limit of {limit_db:.1f} dB "
+                f"(PyTorch in {tolerance.yardstick}: {yardstick:.1f} dB)"
+            )
+    peak = _worst(max, [row.peak_error for row in rows if row.kind == "image"])
+    if peak is not None and peak > tolerance.max_peak_error:
+        found.append(f"the largest error is {peak:.2g} of the output's peak, over the limit of {tolerance.max_peak_error:g}")
     return found
 
 

@@ -94,6 +94,11 @@ def convert(plan: ConvertPlan, on_stage: OnStage = silent) -> tuple[Result, ...]
     """
     for target in plan.targets:
         registry.find(target)
+    for target in plan.options:
+        if target and target not in plan.targets:
+            raise UsageError(
+                f"--option names the target {target!r}, which is not converted to. Chosen: {', '.join(plan.targets)}"
+            )
     name = _short_name(plan.model)
     cells = {
         f"{name}-{target}-{precision}": _request(plan, target, precision)

@@ -62,21 +62,24 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """What an output must reach to pass, on the worst input.
+    """What an output must reach to pass.
 
     The yardstick is PyTorch's own answer to the same inputs in the same arithmetic, so that one rule fits a network that rounds
-    well and one that does not, and a picture of nothing as well as a photograph.
+    well and one that does not. Real images and synthetic inputs are judged apart: a network was never trained on a checkerboard,
+    may be ill-conditioned there, and no app asks it; such inputs are there to find overflow and gross errors.
 
     Attributes:
         yardstick: precision of PyTorch's answer to compare with, "float32" or "float16".
-        max_loss_db: how many dB of SQNR the artifact may be below the yardstick.
-        min_sqnr_db: and what it must reach whatever the yardstick says, in dB against the float64 reference.
-        max_peak_error: largest absolute error, divided by the largest absolute reference value.
+        max_loss_db: how many dB of SQNR the artifact may be below the yardstick, worst image against worst image.
+        max_synthetic_loss_db: likewise for the synthetic inputs.
+        min_sqnr_db: and what images must reach whatever the yardstick says, in dB against the float64 reference.
+        max_peak_error: on images, largest absolute error divided by the largest absolute reference value.
         reason: where the limits come from. Required: a limit without a reason is a guess.
     """
 
     yardstick: Literal["float32", "float16"]
     max_loss_db: float
+    max_synthetic_loss_db: float
     min_sqnr_db: float
     max_peak_error: float
     reason: str
@@ -84,19 +87,22 @@ class Tolerance:
 
 FLOAT32_TOLERANCE = Tolerance(
     "float32",
-    max_loss_db=15.0,
+    max_loss_db=12.0,
+    max_synthetic_loss_db=25.0,
     min_sqnr_db=85.0,
     max_peak_error=1e-4,
     reason="every runtime sums in its own order, and folds batch norm: float32's 24 bits leave 100 to 125 dB after fifty layers, "
-    "in PyTorch as elsewhere; the largest loss seen on trained checkpoints is 7 dB, while bfloat16 anywhere costs 60",
+    "in PyTorch as elsewhere; the largest loss seen is 7 dB on photographs and 20 dB on a checkerboard, while bfloat16 anywhere "
+    "costs 60",
 )
 FLOAT16_TOLERANCE = Tolerance(
     "float16",
-    max_loss_db=12.0,
+    max_loss_db=15.0,
+    max_synthetic_loss_db=25.0,
     min_sqnr_db=25.0,
     max_peak_error=0.1,
     reason="float16's 11 bits leave 40 to 50 dB on photographs, in PyTorch as elsewhere; kernels that also accumulate in float16 "
-    "(XNNPACK's depthwise on x86, the Neural Engine) lose up to 9 dB more, as seen on trained checkpoints",
+    "(XNNPACK's depthwise on x86) were seen to lose 11 dB more on photographs and 20 dB on a checkerboard",
 )
 
 

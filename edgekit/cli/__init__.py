@@ -41,11 +41,9 @@ def _run() -> int:
             return describe.targets(json="--json" in sys.argv)
         code = app(standalone_mode=False)
         sys.stdout.flush()
+        if code == 130:  # typer's own reading of Ctrl-C
+            return _interrupted()
         return code if isinstance(code, int) else 0
-    except typer.Exit as error:
-        return error.exit_code
-    except typer.Abort:
-        return _interrupted()
     except typer.TyperException as error:
         error.show(sys.stderr)  # type: ignore[attr-defined]  # all that the parser raises have it; the type has no name
         return 2

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from rich.console import Console
 from rich.table import Table
 
-from edgekit.cli.show import print_json
+from edgekit.cli.show import print_json, print_table
 from edgekit.machine import describe_machine
 from edgekit.registry import OWN_TARGETS, installed
 
@@ -42,7 +42,7 @@ def show_checkup(*, json: bool) -> int:
         found = row["installed"]
         remark = "" if found == row["tested"] else "not installed" if not found else "not the tested version"
         table.add_row(row["package"], row["tested"], found or "-", remark)
-    console.print(table)
+    print_table(table)
     console.print()
     for name in sorted({*targets, *OWN_TARGETS}):
         console.print(f"{name:12} {_describe(name, targets.get(name))}", markup=False, highlight=False)

@@ -6,10 +6,9 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
-from edgekit.cli.show import print_json
+from edgekit.cli.show import print_json, print_table
 from edgekit.manifest import FILE_NAME as MANIFEST
 from edgekit.manifest import read_manifest
 from edgekit.mobilenet.layers import list_layers, separable_costs
@@ -89,9 +88,8 @@ def show_layers(spec: MobileNetSpec, *, json: bool) -> int:
         comparison.add_row(str(cost.block), f"{cost.separable_macs:,}", f"{cost.standard_macs:,}", f"{cost.ratio:.3f}")
     separable, standard = sum(cost.separable_macs for cost in costs), sum(cost.standard_macs for cost in costs)
     comparison.add_row("all", f"{separable:,}", f"{standard:,}", f"{separable / standard:.3f}", style="bold")
-    console = Console()
-    for part in (table, "", comparison):
-        console.print(part, width=max(console.width, 100))
+    for part in (table, comparison):
+        print_table(part)
     return 0
 
 

@@ -84,9 +84,14 @@ def print_json(content: object) -> None:
     print(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())
 
 
+def print_table(table: Table) -> None:
+    """Print a table at its natural width, however narrow the terminal: a figure cut to "1..." is no figure."""
+    console = Console(width=1000)
+    console.print(table, width=Measurement.get(console, console.options, table).maximum)
+
+
 def _print_table(results: Sequence[Result]) -> None:
-    # Wide enough for whatever there is to say: a terminal wraps lines itself, and a figure cut to "1..." is no figure.
-    console = Console(width=1000, soft_wrap=True)
+    console = Console(soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("model", "target", "precision", "verdict"):
         table.add_column(heading, no_wrap=True)
@@ -96,7 +101,7 @@ def _print_table(results: Sequence[Result]) -> None:
     notes: list[str] = []
     for result in results:
         table.add_row(*_row(result.report, notes))
-    console.print(table, width=Measurement.get(console, console.options, table).maximum)
+    print_table(table)
     for number, note in enumerate(notes, 1):
         console.print(f"[{number}] {note}", markup=False, highlight=False)
     for result in results:

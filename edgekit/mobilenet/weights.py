@@ -6,7 +6,7 @@ Nothing in a checkpoint is ever executed: `.safetensors`, or `.pth` through `tor
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,11 +88,9 @@ def infer_spec(tensors: Mapping[str, Tensor], *, width: float | None = None, res
     spec = replace(spec, input_channels=stem.shape[1], classes=classifier.shape[0])
     if width is not None:
         return replace(spec, width=width)
-    for candidate in PUBLISHED_WIDTHS:
-        wide = replace(spec, width=candidate)
-        if _first_mismatch(_expected(wide), _renamed(tensors, wide, layout)) is None:
-            return wide
-    return spec
+    candidates = [replace(spec, width=candidate) for candidate in PUBLISHED_WIDTHS]
+    # The best and not only a perfect fit: one odd tensor must be reported as that, and not as a network of another width.
+    return min(candidates, key=lambda wide: sum(1 for _ in _mismatches(_expected(wide), _renamed(tensors, wide, layout))))
 
 
 def load_network(spec: MobileNetSpec, tensors: Mapping[str, Tensor], *, source: str) -> MobileNet:
@@ -105,7 +103,7 @@ def load_network(spec: MobileNetSpec, tensors: Mapping[str, Tensor], *, source: 
     if version != spec.version:
         raise InputError(f"{source} holds a MobileNet {version}, but {spec.name} was asked for")
     ours = _renamed(tensors, spec, layout)
-    if problem := _first_mismatch(_expected(spec), ours):
+    if problem := next(_mismatches(_expected(spec), ours), None):
         raise InputError(f"{source} does not fit {spec.name} with {spec.classes} classes: {problem}")
     for name, tensor in ours.items():
         if not torch.isfinite(tensor).all():
@@ -136,19 +134,18 @@ def _renamed(tensors: Mapping[str, Tensor], spec: MobileNetSpec, layout: str) ->
     return renamed
 
 
-def _first_mismatch(expected: Mapping[str, torch.Size], found: Mapping[str, Tensor]) -> str | None:
+def _mismatches(expected: Mapping[str, torch.Size], found: Mapping[str, Tensor]) -> Iterator[str]:
     for name, shape in expected.items():
         if name not in found:
-            return f"tensor {name} {list(shape)} is missing"
+            yield f"tensor {name} {list(shape)} is missing"
         # timm keeps the layer after the pooling as a 1x1 convolution: the same numbers with two axes of 1 more
-        if _squeezed(found[name].shape) != _squeezed(shape):
-            return f"tensor {name} should be {list(shape)} and is {list(found[name].shape)}"
-        if not found[name].is_floating_point():
-            return f"tensor {name} should be of a float type and is {found[name].dtype}"
+        elif _squeezed(found[name].shape) != _squeezed(shape):
+            yield f"tensor {name} should be {list(shape)} and is {list(found[name].shape)}"
+        elif not found[name].is_floating_point():
+            yield f"tensor {name} should be of a float type and is {found[name].dtype}"
     for name in found:
         if name not in expected:
-            return f"tensor {name} has no place in it"
-    return None
+            yield f"tensor {name} has no place in it"
 
 
 def _squeezed(shape: torch.Size) -> tuple[int, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -21,7 +23,8 @@ settings.register_profile("edgekit", deadline=None, derandomize=True, database=N
 settings.load_profile("edgekit")
 
 
-def _make_network(spec: MobileNetSpec) -> MobileNet:
+@functools.cache
+def _trained(spec: MobileNetSpec) -> MobileNet:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = MobileNet(spec)
@@ -33,6 +36,10 @@ def _make_network(spec: MobileNetSpec) -> MobileNet:
         with torch.no_grad():
             network.train()(torch.randn(16, spec.input_channels, spec.resolution, spec.resolution))
     return network.eval()
+
+
+def _make_network(spec: MobileNetSpec) -> MobileNet:
+    return copy.deepcopy(_trained(spec))
 
 
 def _published_tensors(network: MobileNet, layout: str) -> dict[str, Tensor]:

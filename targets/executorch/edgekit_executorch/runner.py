@@ -66,8 +66,8 @@ class ExecuTorchRunner:
 def _tensor(values: NDArray[np.float32]) -> torch.Tensor:
     """The same values with the strides of a contiguous array, copied only where they must be.
 
-    The runtime reads the order of the axes off the strides. numpy gives an axis of length 1 any stride, 0 included, and a wrong one
-    yields garbage without an error.
+    The runtime reads the order of the axes off the strides. numpy gives an axis of length 1 any stride, 0 included, and a wrong
+    one yields garbage without an error.
     """
     contiguous = np.ascontiguousarray(values)
     if not contiguous.flags.writeable:  # torch has no read-only tensors

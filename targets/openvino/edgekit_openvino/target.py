@@ -40,7 +40,7 @@ class OpenVINOTarget:
     """Makes and runs OpenVINO IR."""
 
     name = "openvino"
-    packages = ("openvino", "nncf")
+    packages = ("openvino",)
     tolerances: Mapping[str, Tolerance] = {"float32": FLOAT32_TOLERANCE, "float16": FLOAT16_TOLERANCE}
 
     def probe(self) -> Availability:

@@ -95,9 +95,7 @@ def test_program_survives_the_disk(program: Program, image: Tensor, tmp_path: Pa
     assert torch.equal(run(loaded.exported.module(), image), run(program.exported.module(), image))
 
 
-def test_float16_program_computes_in_float16_between_float32_ends(
-    program: Program, network: MobileNet, image: Tensor
-) -> None:
+def test_float16_program_computes_in_float16_between_float32_ends(program: Program, network: MobileNet, image: Tensor) -> None:
     expected = run(program.exported.module(), image)
     half = to_float16(capture_program(network))
     assert {tensor.dtype for tensor in half.state_dict.values()} == {torch.float16}

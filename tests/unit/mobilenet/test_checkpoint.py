@@ -62,9 +62,9 @@ def test_own_form_carries_everything(own_file: Path, network: MobileNet) -> None
     assert (checkpoint.spec, checkpoint.preprocessing, checkpoint.labels) == (SPEC, PREPROCESSING, LABELS)
     assert (checkpoint.name, checkpoint.source) == ("mine", str(own_file))
     assert checkpoint.sha256 == sha256(own_file.read_bytes()).hexdigest()
-    image = torch.randn(1, 1, 32, 32)
-    with torch.no_grad():
-        assert torch.equal(checkpoint.network()(image), network(image))
+    loaded = checkpoint.network().state_dict()
+    for name, tensor in network.state_dict().items():
+        assert name.endswith("num_batches_tracked") or torch.equal(loaded[name], tensor), name
 
 
 @pytest.mark.parametrize(
@@ -178,27 +178,26 @@ def test_an_embedded_model_needs_no_file(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_folder_called_like_an_embedded_model_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits").mkdir()
-    with pytest.raises(InputError, match="digits has no model.safetensors"):
+    with pytest.raises(InputError, match=r"digits has no model\.safetensors"):
         open_checkpoint("digits")
 
 
-@pytest.mark.parametrize("source", ["google/no-such-model", "hf://google/no-such-model"])
-def test_a_hub_id_without_a_network_is_a_network_error(source: str, tmp_path: Path) -> None:
+def test_a_hub_id_without_a_network_is_a_network_error(tmp_path: Path) -> None:
     """In a process of its own: huggingface_hub reads HF_HUB_OFFLINE when it is imported."""
     pytest.importorskip("huggingface_hub")
     code = (
         "import sys\n"
         "from edgekit.errors import NetworkError\n"
         "from edgekit.mobilenet.checkpoint import open_checkpoint\n"
-        "try: open_checkpoint(sys.argv[1])\n"
-        "except NetworkError as error: print(error)\n"
+        "for source in sys.argv[1:]:\n"
+        "    try: open_checkpoint(source)\n"
+        "    except NetworkError as error: print(error)\n"
     )
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code, source], capture_output=True, text=True, env=environment, cwd=tmp_path, check=False
-    )
+    command = [sys.executable, "-c", code, "google/no-such-model", "hf://google/no-such-model"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
-    assert "google/no-such-model is no local path, and the Hugging Face hub did not give it" in done.stdout
+    assert done.stdout.count("google/no-such-model is no local path, and the Hugging Face hub did not give it") == 2
 
 
 def test_without_huggingface_hub_a_hub_id_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,7 +111,7 @@ def test_a_folder_of_transformers_opens(
     image = torch.randn(1, 3, 32, 32)
     assert (checkpoint.spec, checkpoint.name) == (spec, tmp_path.name)
     with torch.no_grad():
-        assert torch.equal(checkpoint.network()(image), original(image))
+        torch.testing.assert_close(checkpoint.network()(image), original(image))
 
 
 def test_labels_are_in_the_order_of_the_outputs(folder: Path) -> None:
@@ -197,9 +197,7 @@ def test_what_leaves_no_trace_in_the_tensors_is_the_configs(
         ({"layer_norm_eps": 0}, "norm_eps must be greater than 0"),
     ],
 )
-def test_a_config_that_asks_for_another_network_is_refused_by_name(
-    changed: dict[str, Any], message: str, folder: Path
-) -> None:
+def test_a_config_that_asks_for_another_network_is_refused_by_name(changed: dict[str, Any], message: str, folder: Path) -> None:
     write(folder, {**CONFIG, **changed})
     with pytest.raises(InputError, match=message):
         open_checkpoint(str(folder))

@@ -99,7 +99,9 @@ def test_layers_have_the_shapes_that_flow_through_the_network(spec: MobileNetSpe
 
 
 @pytest.mark.parametrize("padding", ["symmetric", "same"])
-@pytest.mark.parametrize(("resolution", "sizes"), [(224, [112, 56, 28, 14, 7]), (225, [113, 57, 29, 15, 8]), (33, [17, 9, 5, 3, 2])])
+@pytest.mark.parametrize(
+    ("resolution", "sizes"), [(224, [112, 56, 28, 14, 7]), (225, [113, 57, 29, 15, 8]), (33, [17, 9, 5, 3, 2])]
+)
 def test_every_stride_halves_and_rounds_up(padding: Padding, resolution: int, sizes: list[int]) -> None:
     layers = list_layers(MobileNetSpec("v2", resolution=resolution, padding=padding))
     assert [layer.out_size for layer in layers if layer.stride == 2] == sizes

@@ -76,7 +76,7 @@ def test_squeeze_excite_scales_channels_by_a_hard_sigmoid() -> None:
     module = SqueezeExcite(3, 2)
     for parameter in module.parameters():
         nn.init.zeros_(parameter)
-    module.expand.bias.data = torch.tensor([-4.0, 1.0, 4.0])  # relu6(b + 3) / 6 = 0, 4/6, 1
+    module.load_state_dict({**module.state_dict(), "expand.bias": torch.tensor([-4.0, 1.0, 4.0])})  # relu6(b + 3) / 6 = 0, 4/6, 1
     image = torch.full((1, 3, 2, 2), 9.0)
     with torch.no_grad():
         outputs = module(image)[0, :, 0, 0].tolist()

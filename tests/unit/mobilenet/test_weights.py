@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save, save_file
 from torch import Tensor
@@ -47,7 +47,7 @@ def test_a_network_gives_the_same_answers_from_every_layout(
     image = torch.randn(1, 3, 32, 32)
     loaded = load_network(SPEC, published_tensors(original, layout), source=layout)
     with torch.no_grad():
-        assert torch.equal(loaded(image), original(image))
+        torch.testing.assert_close(loaded(image), original(image))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
@@ -110,7 +110,7 @@ def test_the_counters_of_training_are_ignored(tensors: dict[str, Tensor]) -> Non
 
 
 def test_another_version_than_the_tensors_is_refused(tensors: dict[str, Tensor]) -> None:
-    with pytest.raises(InputError, match="holds a MobileNet v2, but mobilenet_v1_0.25_32 was asked for"):
+    with pytest.raises(InputError, match=r"holds a MobileNet v2, but mobilenet_v1_0\.25_32 was asked for"):
         load_network(MobileNetSpec("v1", 0.25, 32, classes=5), tensors, source="file.pth")
 
 
@@ -173,7 +173,7 @@ def test_code_in_a_checkpoint_is_refused_and_not_executed(legacy: bool, tmp_path
 
 def test_the_bomb_would_go_off_without_care(tmp_path: Path) -> None:
     """Negative control for the test above."""
-    pickle.loads(pickle.dumps(Bomb(tmp_path / "executed"))).close()
+    pickle.loads(pickle.dumps(Bomb(tmp_path / "executed"))).close()  # noqa: S301 (a bomb of our own)
     assert (tmp_path / "executed").exists()
 
 
@@ -229,7 +229,7 @@ def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's and zipfile's opinions of a broken file
-@settings(max_examples=150)
+@settings(max_examples=150, phases=[Phase.generate])  # torch.load is slow at failing: no search for a smaller example
 @given(data=st.data())
 def test_a_damaged_checkpoint_is_read_or_an_input_error(data: st.DataObject, saved: Path) -> None:
     content = bytearray(saved.read_bytes())

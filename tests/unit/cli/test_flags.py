@@ -1,0 +1,44 @@
+"""Flags become what the run is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgekit.cli.flags import overrides, parse_options
+from edgekit.errors import UsageError
+from edgekit.mobilenet.overrides import Overrides
+
+
+@pytest.mark.parametrize(
+    ("pairs", "parsed"),
+    [
+        ([], {}),
+        (["opset=18"], {"": {"opset": "18"}}),
+        (["onnx.opset=18"], {"onnx": {"opset": "18"}}),
+        (["opset=18", "onnx.opset=20", "onnx.x=y"], {"": {"opset": "18"}, "onnx": {"opset": "20", "x": "y"}}),
+        (["a=b=c"], {"": {"a": "b=c"}}),
+        (["path=./x.y"], {"": {"path": "./x.y"}}),  # a dot in the value names no target
+        (["empty="], {"": {"empty": ""}}),
+        (["twice=1", "twice=2"], {"": {"twice": "2"}}),
+    ],
+)
+def test_options_go_to_one_target_or_to_all(pairs: list[str], parsed: dict[str, dict[str, str]]) -> None:
+    assert parse_options(pairs) == parsed
+
+
+@pytest.mark.parametrize("pair", ["opset", "", "=18", "="])
+def test_an_option_of_another_form_is_shown(pair: str) -> None:
+    with pytest.raises(UsageError, match=f"key=value or target.key=value, not '{pair}'"):
+        parse_options([pair])
+
+
+def test_overrides_are_what_was_given() -> None:
+    assert overrides(0.5, 192, "same", 1e-3, Path("labels.txt")) == Overrides(0.5, 192, "same", 1e-3, Path("labels.txt"))
+    assert overrides(None, None, None, None, None) == Overrides()
+
+
+def test_a_padding_that_does_not_exist_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match=r"symmetric .* or same .*, not 'valid'"):
+        overrides(None, None, "valid", None, None)
