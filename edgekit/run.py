@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgekit import registry
-from edgekit.errors import InputError, OutputError, UsageError
+from edgekit.errors import InputError, UsageError
 from edgekit.latency import LatencyPlan
 from edgekit.launcher import LOG, Launcher
 from edgekit.machine import available_cores, describe_machine
 from edgekit.manifest import FILE_NAME as MANIFEST
 from edgekit.manifest import ModelCard, read_manifest, write_json
+from edgekit.output import check_places, publish, staging_in
 from edgekit.pipeline import CARD, PREDICTIONS, PROGRAM, REFERENCE
 from edgekit.prediction import Prediction
 from edgekit.preprocessing import Preprocessing
@@ -105,10 +106,10 @@ def convert(plan: ConvertPlan, on_stage: OnStage = silent) -> tuple[Result, ...]
         for target in plan.targets
         for precision in plan.precisions
     }
-    _check_output(plan, cells)
+    check_places(plan.output, cells, force=plan.force)
     images = find_images(plan.images, limit=None) if plan.images else ()
     launcher = Launcher(on_stage, {"program": threading.Event(), "reference": threading.Event()})
-    with _staging(plan.output) as staging, _pool(launcher, plan.jobs or available_cores()) as pool:
+    with staging_in(plan.output) as staging, _pool(launcher, plan.jobs or available_cores()) as pool:
         shared = staging / "shared"
         shared.mkdir()
         futures = {cell: pool.submit(_convert_cell, launcher, cell, cells[cell], staging) for cell in cells}
@@ -120,7 +121,7 @@ def convert(plan: ConvertPlan, on_stage: OnStage = silent) -> tuple[Result, ...]
             for cell, report in reports.items():  # one after the other: latency is measured alone
                 if (staging / cell / MANIFEST).is_file():
                     reports[cell] = _profile_cell(launcher, cell, report, staging / cell, plan)
-        return tuple(Result(_publish(staging / cell, plan.output / cell), report) for cell, report in reports.items())
+        return tuple(Result(publish(staging / cell, plan.output / cell), report) for cell, report in reports.items())
 
 
 def verify(
@@ -329,39 +330,6 @@ def _short_name(model: str) -> str:
     return name or "model"
 
 
-def _check_output(plan: ConvertPlan, cells: Mapping[str, ConvertRequest]) -> None:
-    """Say what is wrong with the output folder before minutes of work, not after.
-
-    Raises:
-        OutputError: it cannot be written, or an artifact is there already.
-    """
-    for cell in cells:
-        if (plan.output / cell / MANIFEST).exists() and not plan.force:
-            raise OutputError(f"{plan.output / cell} is there already. Replace it with --force, or choose another --output")
-        if (plan.output / cell).exists() and not (plan.output / cell / REPORT).exists():
-            raise OutputError(f"{plan.output / cell} is there and is not edgekit's. Choose another --output")
-
-
-@contextmanager
-def _staging(output: Path) -> Iterator[Path]:
-    """A folder beside the results, so that renaming into place is atomic; gone whatever happens."""
-    created = [path for path in (output, *output.parents) if not path.exists()]
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".edgekit-", dir=output))
-    except OSError as error:
-        raise OutputError(f"cannot write to {output}: {error.strerror}. Choose another --output") from error
-    try:
-        yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        for path in created:  # an output folder that we made and that stayed empty goes as well
-            try:
-                path.rmdir()
-            except OSError:
-                break
-
-
 @contextmanager
 def _work() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="edgekit-") as work:
@@ -387,15 +355,3 @@ def _stopping(launcher: Launcher) -> Iterator[None]:
     except BaseException:
         launcher.stop()
         raise
-
-
-def _publish(made: Path, place: Path) -> Path:
-    """Rename into place; what was there goes only when the new one stands."""
-    old = made.with_name(f"{made.name}.old")
-    try:
-        if place.exists():
-            place.rename(old)
-        made.rename(place)
-    except OSError as error:
-        raise OutputError(f"cannot put the artifact at {place}: {error.strerror}") from error
-    return place

@@ -117,9 +117,7 @@ def test_logits_are_those_of_transformers(shared_data: Path, photographs: Path, 
 
 
 @pytest.fixture(scope="module", params=["v3_small", "v3_large"])
-def calibrated(
-    request: pytest.FixtureRequest, photographs: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, Path]:
+def calibrated(request: pytest.FixtureRequest, photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """V3 at full size. No trained weights are at hand: seeded ones, with batch-norm statistics measured on photographs.
 
     Without those statistics the logits would not depend on the input, and every parity figure would be meaningless.

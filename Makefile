@@ -1,0 +1,51 @@
+# `make demo` and `make test` do all the set-up on a machine that has Python 3.11 and make; nothing else is needed.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+TARGETS := onnx openvino executorch coreml
+READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test check wheels clean help
+
+help:
+	@echo "make demo    set up, convert the embedded model to every target, check and profile each"
+	@echo "make test    set up, then lint, type-check and run every test"
+	@echo "make check   lint and type-check only"
+	@echo "make wheels  build the wheels and try them in an environment of their own"
+	@echo "make clean   remove the environment and what was built"
+
+# torch first and by its exact version: anything vaguer takes a newer build with several GB of CUDA packages.
+$(READY): pyproject.toml edgekit/constraints.txt $(foreach target,$(TARGETS),targets/$(target)/pyproject.toml)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet "pip>=25.1"
+	$(PIP) install --quiet --constraint edgekit/constraints.txt torch==2.13.0
+	$(PIP) install --quiet --constraint edgekit/constraints.txt --group dev --editable . \
+		$(foreach target,$(TARGETS),--editable targets/$(target))
+	touch $(READY)
+
+demo: $(READY)
+	$(BIN)/edgekit convert --target all --output out --force
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+wheels: $(READY)
+	rm -rf dist build/wheels
+	$(PIP) wheel --quiet --no-deps --wheel-dir dist . $(foreach target,$(TARGETS),./targets/$(target))
+	$(PYTHON) -m venv build/wheels
+	build/wheels/bin/pip install --quiet --constraint edgekit/constraints.txt torch==2.13.0
+	build/wheels/bin/pip install --quiet --constraint edgekit/constraints.txt --find-links dist "edgekit[coreml]"
+	cd build && wheels/bin/edgekit convert --target coreml --output coreml --force
+	build/wheels/bin/pip install --quiet --constraint edgekit/constraints.txt --find-links dist "edgekit[all]"
+	cd build && wheels/bin/edgekit convert --target all --output all --force
+	rm -rf build/wheels
+
+clean:
+	rm -rf $(VENV) build dist out

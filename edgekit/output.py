@@ -1,0 +1,58 @@
+"""The output folder: artifacts are made aside and renamed into place, so that a reader never sees half of one."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgekit.errors import OutputError
+from edgekit.manifest import FILE_NAME as MANIFEST
+from edgekit.report import FILE_NAME as REPORT
+
+
+def check_places(output: Path, names: Iterable[str], *, force: bool) -> None:
+    """Say what is wrong with the output folder before minutes of work, not after.
+
+    Raises:
+        OutputError: it cannot be written, or an artifact is there already.
+    """
+    for name in names:
+        if (output / name / MANIFEST).exists() and not force:
+            raise OutputError(f"{output / name} is there already. Replace it with --force, or choose another --output")
+        if (output / name).exists() and not (output / name / REPORT).exists():
+            raise OutputError(f"{output / name} is there and is not edgekit's. Choose another --output")
+
+
+@contextmanager
+def staging_in(output: Path) -> Iterator[Path]:
+    """A folder beside the results, so that renaming into place is atomic; gone whatever happens."""
+    created = [path for path in (output, *output.parents) if not path.exists()]
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".edgekit-", dir=output))
+    except OSError as error:
+        raise OutputError(f"cannot write to {output}: {error.strerror}. Choose another --output") from error
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        for path in created:  # an output folder that we made and that stayed empty goes as well
+            try:
+                path.rmdir()
+            except OSError:
+                break
+
+
+def publish(made: Path, place: Path) -> Path:
+    """Rename into place; what was there goes only when the new one stands."""
+    old = made.with_name(f"{made.name}.old")
+    try:
+        if place.exists():
+            place.rename(old)
+        made.rename(place)
+    except OSError as error:
+        raise OutputError(f"cannot put the artifact at {place}: {error.strerror}") from error
+    return place

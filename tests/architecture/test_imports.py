@@ -1,0 +1,145 @@
+"""Who may import what, and what start-up costs, by names in sys.modules and not by seconds."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+HEAVY = (
+    "torch",
+    "numpy",
+    "PIL",
+    "safetensors",
+    "msgspec",
+    "coremltools",
+    "executorch",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "pydantic",
+)
+SDKS = {"coremltools", "executorch", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf", "transformers"}
+# module -> packages it may import at its top, besides the standard library and edgekit
+ALLOWED = {
+    "errors": set(),
+    "target": set(),
+    "registry": set(),
+    "latency": set(),
+    "machine": set(),
+    "request": set(),
+    "mobilenet.spec": set(),
+    "mobilenet.layers": set(),
+    "mobilenet.layouts": set(),
+    "mobilenet.overrides": set(),
+    "option": {"msgspec"},
+    "preprocessing": {"numpy", "PIL"},
+    "samples": {"numpy", "PIL"},
+    "parity": {"numpy"},
+    "reference": {"numpy"},
+    "prediction": {"numpy"},
+    "manifest": {"msgspec"},
+    "report": set(),
+    "launcher": set(),
+    "worker": set(),
+    "pipeline": {"numpy", "msgspec"},
+    "run": {"msgspec"},
+}
+
+
+def imports_at_top(path: Path) -> set[str]:
+    """Packages imported when the module is, those for type checking alone left out."""
+    found: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").partition(".")[0])
+    return found - set(sys.stdlib_module_names) - {"edgekit"}
+
+
+def modules_loaded_by(code: str) -> set[str]:
+    """Names in sys.modules after running code in a fresh interpreter."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print('\\n'.join(sys.modules), file=sys.stderr)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("module", ALLOWED)
+def test_a_module_imports_what_it_may(module: str) -> None:
+    path = REPOSITORY / "edgekit" / (module.replace(".", "/") + ".py")
+    assert imports_at_top(path) <= ALLOWED[module]
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "edgekit").rglob("*.py")), ids=lambda path: path.stem)
+def test_no_core_module_imports_an_sdk(path: Path) -> None:
+    names = {
+        name.partition(".")[0]
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert not names & SDKS
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "targets").glob("*/edgekit_*/**/*.py")), ids=lambda path: str(path.stem))
+def test_a_plugin_imports_no_other_plugin_and_not_the_command_line(path: Path) -> None:
+    own = next(part for part in path.parts if part.startswith("edgekit_"))
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            package = node.module.partition(".")[0]
+            assert not package.startswith("edgekit_") or package == own
+            assert not node.module.startswith(("edgekit.cli", "edgekit.run", "edgekit.launcher"))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["targets"], ["targets", "--json"]])
+def test_start_up_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = f"import sys; sys.argv = ['edgekit', *{arguments!r}]\nimport edgekit.cli\ntry: edgekit.cli.main()\nexcept SystemExit: pass"
+    assert not modules_loaded_by(code) & set(HEAVY)
+
+
+@pytest.mark.parametrize("arguments", [["targets"], ["targets", "--json"]])
+def test_the_short_cut_prints_what_the_parser_would(arguments: list[str]) -> None:
+    short = subprocess.run([sys.executable, "-m", "edgekit", *arguments], capture_output=True, text=True, check=True).stdout
+    code = f"from edgekit.cli import app; app({arguments!r}, standalone_mode=False)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == short
+
+
+def test_importing_edgekit_imports_nothing_of_it() -> None:
+    assert not {name for name in modules_loaded_by("import edgekit") if name.startswith("edgekit.")}
+
+
+def test_a_predicting_worker_needs_no_torch_for_onnx() -> None:
+    """What a deployment would run must not drag the training framework along."""
+    assert "torch" not in modules_loaded_by("import edgekit.pipeline, edgekit.run")
+
+
+def test_files_are_small() -> None:
+    long = {
+        str(path.relative_to(REPOSITORY)): count
+        for folder in ("edgekit", "targets", "tests", "benchmarks")
+        for path in (REPOSITORY / folder).rglob("*.py")
+        if (count := len(path.read_text().splitlines())) > 400
+    }
+    assert not long
+
+
+def test_no_broad_except_without_its_reason() -> None:
+    for path in [*(REPOSITORY / "edgekit").rglob("*.py"), *(REPOSITORY / "targets").glob("*/edgekit_*/**/*.py")]:
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if line.strip().startswith(("except Exception", "except BaseException", "except:")):
+                reraises = "raise" in "".join(path.read_text().splitlines()[number : number + 4])
+                assert "#" in line or reraises or "cli/__init__" in str(path), f"{path}:{number}"
