@@ -92,6 +92,7 @@ def measure(load: Callable[[], Callable[[], object]], *, num_threads: int, plan:
     warmup_runs, steady = _warm_up(infer, plan)
     samples = _sample(infer, plan)
     doubts = find_doubts(samples)
+    after_bytes = peak_memory_bytes()
     if not steady:
         doubts = (f"not steady after {plan.max_warmup_seconds:g} s of warm-up", *doubts)
     cuts = statistics.quantiles(samples, n=100, method="inclusive")
@@ -107,8 +108,8 @@ def measure(load: Callable[[], Callable[[], object]], *, num_threads: int, plan:
         std_ms=statistics.stdev(samples) / 1e6,
         min_ms=min(samples) / 1e6,
         num_threads=num_threads,
-        peak_memory_bytes=peak_memory_bytes(),
-        model_memory_bytes=peak_memory_bytes() - before_bytes,
+        peak_memory_bytes=after_bytes,
+        model_memory_bytes=max(0, after_bytes - before_bytes),  # the kernel counts per thread, and may be off by some pages
         load_average=load_average,
         doubts=doubts,
         samples_ns=tuple(samples),

@@ -117,16 +117,25 @@ def read_manifest(folder: Path) -> Manifest:
     if not (folder / FILE_NAME).is_file():
         raise InputError(f"{folder} is no edgekit artifact: it has no {FILE_NAME}. Make one with `edgekit convert`")
     manifest = read_json(folder / FILE_NAME, Manifest)
+    try:
+        _check_files(folder, manifest)
+    except (OSError, ValueError) as error:  # ValueError: a name with a null byte
+        raise InputError(f"{folder / FILE_NAME} names a file that cannot be read: {error}") from error
+    return manifest
+
+
+def _check_files(folder: Path, manifest: Manifest) -> None:
     for name in (manifest.entry, *(file.path for file in manifest.files)):
         if not (folder / name).resolve().is_relative_to(folder.resolve()):
             raise InputError(f"{folder / FILE_NAME} names a file outside its folder: {name}")
+    if not (folder / manifest.entry).exists():
+        raise InputError(f"{folder / manifest.entry} is missing: {FILE_NAME} names it as the entry")
     for record in manifest.files:
         path = folder / record.path
         if not path.is_file():
             raise InputError(f"{path} is missing: {FILE_NAME} lists it")
         if sha256_of(path) != record.sha256:
             raise InputError(f"{path} is not the file that {FILE_NAME} describes: its sha256 differs. Convert again")
-    return manifest
 
 
 def read_json(path: Path, kind: type[_Record]) -> _Record:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.errors import InputError
 from edgekit.reference import Outputs, Reference
 from edgekit.target import TensorSpec, Tolerance
 
@@ -109,7 +110,13 @@ def judge(reference: Reference, answers: Sequence[Outputs], outputs: Sequence[Te
         answers: the artifact's, one dict of float32 arrays per sample.
         outputs: names, shapes and layouts that the artifact declares.
         tolerance: the limits to pass.
+
+    Raises:
+        InputError: the reference is of another model.
     """
+    for spec in outputs:
+        if spec.name not in reference.float64[0]:
+            raise InputError(f"the reference has no output {spec.name!r}: it was made for another model")
     judged = tuple(_judge_output(spec, reference, answers, tolerance) for spec in outputs)
     return Parity(all(not output.problems for output in judged), tolerance, judged)
 
@@ -233,7 +240,9 @@ def _summarise(
 def _over_limit(rows: Sequence[SampleParity], tolerance: Tolerance) -> list[str]:
     """What is beyond the limits, images and synthetic inputs apart."""
     found = []
-    limits = {"image": (tolerance.max_loss_db, tolerance.min_sqnr_db), "synthetic": (tolerance.max_synthetic_loss_db, -math.inf)}
+    strict = (tolerance.max_loss_db, tolerance.min_sqnr_db)
+    has_images = any(row.kind == "image" for row in rows)  # without any, the others must stand in for them
+    limits = {"image": strict, "synthetic": (tolerance.max_synthetic_loss_db, -math.inf) if has_images else strict}
     for kind, (max_loss_db, floor_db) in limits.items():
         usable = [row for row in rows if row.kind == kind and row.sqnr_db is not None]
         if not usable:
@@ -246,7 +255,7 @@ def _over_limit(rows: Sequence[SampleParity], tolerance: Tolerance) -> list[str]
                 f"{worst.sqnr_db:.1f} dB SQNR on {worst.sample} is below the limit of {limit_db:.1f} dB "
                 f"(PyTorch in {tolerance.yardstick}: {yardstick:.1f} dB)"
             )
-    peak = _worst(max, [row.peak_error for row in rows if row.kind == "image"])
+    peak = _worst(max, [row.peak_error for row in rows if row.kind == "image" or not has_images])
     if peak is not None and peak > tolerance.max_peak_error:
         found.append(f"the largest error is {peak:.2g} of the output's peak, over the limit of {tolerance.max_peak_error:g}")
     return found

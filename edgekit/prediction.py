@@ -33,7 +33,7 @@ def rank(image: str, outputs: Outputs, manifest: Manifest, *, top: int) -> Predi
     powers = np.exp(logits - logits.max())
     probabilities = powers / powers.sum()
     order = np.argsort(-probabilities, kind="stable")[:top]
-    labels = manifest.model.labels
+    labels = manifest.model.labels if len(manifest.model.labels) == logits.size else ()
     return Prediction(
         image,
         tuple(Candidate(int(i), labels[i] if labels else f"class {i}", float(probabilities[i])) for i in order),

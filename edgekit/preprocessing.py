@@ -12,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from edgekit.errors import InputError
 
+MAX_PIXELS = 2**27  # as Pillow's limit on a file: a thin picture must not become a gigantic one
 Resample = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 Color = Literal["RGB", "BGR", "L"]
 
@@ -46,7 +47,7 @@ class Preprocessing:
         Returns:
             uint8 HWC.
         """
-        image = _upright(image).convert("L" if self.color == "L" else "RGB")
+        image = _eight_bit(_upright(image)).convert("L" if self.color == "L" else "RGB")
         width, height = image.size
         target = None
         if self.resize:
@@ -55,6 +56,8 @@ class Preprocessing:
             # the longer side is truncated, as transformers and torchvision do
             short, long = self.shortest_edge, int(self.shortest_edge * max(image.size) / min(image.size))
             target = (short, long) if width <= height else (long, short)
+            if short * long > MAX_PIXELS:
+                raise InputError(f"a picture of {width} x {height} pixels is too thin to enlarge to {target[0]} x {target[1]}")
         if target and target != image.size:
             image = image.resize(target, Image.Resampling[self.resample.upper()])
         if self.crop:
@@ -107,6 +110,13 @@ def read_image(path: Path) -> Image.Image:
 def _upright(image: Image.Image) -> Image.Image:
     """Photographs from phones lie on their side with a note about it."""
     return ImageOps.exif_transpose(image)
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Scale 16-bit values down. Pillow's convert() would cut them off at 255: a scan would be a white page."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image).astype(np.uint32) // 257).astype(np.uint8))
+    return image
 
 
 def _centre_crop(image: Image.Image, height: int, width: int) -> Image.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +82,8 @@ def load_reference(path: Path) -> Reference:
         InputError: missing, truncated, or not such a file.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream:  # opened here: numpy leaves a file open that it cannot read
+            file = np.load(stream, allow_pickle=False)
             arrays = {name: file[name] for name in file.files}
         samples = tuple(
             Sample(str(name), "image" if kind == "image" else "synthetic", np.ascontiguousarray(image[None]))
@@ -91,13 +93,24 @@ def load_reference(path: Path) -> Reference:
         return Reference(samples, _answers(arrays, "float64"), yardsticks)
     except FileNotFoundError as error:
         raise InputError(f"{path.parent} has no {path.name}: it is needed to check the artifact's numbers") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (
+        # what numpy, zipfile and zlib raise for a damaged archive, and ours for one of other arrays
+        OSError,
+        ValueError,
+        LookupError,
+        EOFError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise InputError(f"{path} is not a whole reference file ({error}): convert again") from error
 
 
 def _answers(arrays: dict[str, NDArray[np.generic]], kind: str) -> tuple[Outputs, ...]:
     stacks = {name.removeprefix(f"{kind}/"): stack for name, stack in arrays.items() if name.startswith(f"{kind}/")}
     count = len(arrays["names"])
-    if not stacks or any(len(stack) != count for stack in stacks.values()):
+    if not count or not stacks or any(len(stack) != count for stack in stacks.values()):
         raise ValueError(f"the {kind} answers do not match {count} samples")
     return tuple({name: np.asarray(stack[i], np.dtype(kind)) for name, stack in stacks.items()} for i in range(count))

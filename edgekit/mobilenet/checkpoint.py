@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 EMBEDDED = ("digits",)
 _METADATA_KEY = "edgekit"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 _HUB_FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -93,7 +94,7 @@ def open_checkpoint(source: str, overrides: Overrides | None = None) -> Checkpoi
         with resources.as_file(resources.files("edgekit") / source / "model.safetensors") as path:
             return replace(_open_file(path, overrides), name=source, source=source)
     path = Path(source.removeprefix("hf://")).expanduser()
-    if source.startswith("hf://") or (not path.exists() and _HUB_ID.fullmatch(source)):
+    if source.startswith("hf://") or (not path.exists() and _is_hub_id(source)):
         path = download(source.removeprefix("hf://"))
         return replace(_open_folder(path, overrides), name=source.rpartition("/")[2], source=source)
     if path.is_dir():
@@ -104,6 +105,11 @@ def open_checkpoint(source: str, overrides: Overrides | None = None) -> Checkpoi
             f"a Hugging Face id, or an embedded model ({', '.join(EMBEDDED)})"
         )
     return _open_file(path, overrides)
+
+
+def _is_hub_id(source: str) -> bool:
+    """A mistyped file name must not be looked for on the network."""
+    return bool(_HUB_ID.fullmatch(source)) and not source.endswith(_FILE_SUFFIXES)
 
 
 def download(repository: str) -> Path:

@@ -78,7 +78,7 @@ class _Processor(msgspec.Struct):
 class _TimmPretrained(msgspec.Struct):
     input_size: tuple[int, int, int] = (3, 224, 224)
     interpolation: str = "bicubic"
-    crop_pct: float = 0.875
+    crop_pct: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.875
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     label_names: list[str] = []
@@ -195,6 +195,8 @@ def _from_timm(config: _Timm, tensors: Mapping[str, Tensor]) -> Description:
     channels, height, width = pretrained.input_size
     if height != width:
         raise InputError("config.json asks for an input that is not square: edgekit's MobileNet is")
+    if not len(pretrained.mean) == len(pretrained.std) == channels or 0 in pretrained.std:
+        raise InputError(f"config.json needs {channels} values each in mean and std, none of the latter 0")
     if pretrained.interpolation not in PILLOW_FILTERS:
         raise InputError(f"config.json has interpolation = {pretrained.interpolation!r}: Pillow has {', '.join(PILLOW_FILTERS)}")
     spec = infer_spec(tensors, resolution=height)

@@ -19,6 +19,7 @@ Version = Literal["v1", "v2", "v3_small", "v3_large"]
 Padding = Literal["symmetric", "same"]
 Activation = Literal["relu", "relu6", "hard_swish"]
 
+PADDINGS: tuple[Padding, ...] = ("symmetric", "same")
 VERSIONS: tuple[Version, ...] = ("v1", "v2", "v3_small", "v3_large")
 
 
@@ -161,6 +162,10 @@ class MobileNetSpec:
     def __post_init__(self) -> None:
         if self.version not in VERSIONS:
             raise UsageError(f"unknown MobileNet version {self.version!r}: choose one of {', '.join(VERSIONS)}")
+        if self.padding not in PADDINGS:
+            raise UsageError(f"unknown padding {self.padding!r}: choose one of {', '.join(PADDINGS)}")
+        if self.v1_v2_activation not in ("relu", "relu6"):
+            raise UsageError(f"unknown activation {self.v1_v2_activation!r} of V1 and V2: choose relu or relu6")
         for name, value in (("width", self.width), ("norm_eps", self.norm_eps)):
             if not 0 < value < 100:
                 raise UsageError(f"{name} must be greater than 0 and below 100, not {value}")

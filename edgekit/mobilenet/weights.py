@@ -6,6 +6,7 @@ Nothing in a checkpoint is ever executed: `.safetensors`, or `.pth` through `tor
 from __future__ import annotations
 
 import pickle
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -41,14 +42,33 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        if not _is_pickle(path):
+            raise InputError(f"{path} is not a PyTorch checkpoint: download or copy it again") from error
         raise InputError(
             f"{path} holds more than tensors: loading it would run Python code, so edgekit does not. "
             "Save its state_dict() alone, or as .safetensors"
         ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (
+        # what torch's reader raises for a damaged file
+        RuntimeError,
+        OSError,
+        EOFError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        TypeError,
+        AssertionError,
+        struct.error,
+    ) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(f"{path} is not a PyTorch checkpoint ({reason})") from error
     return _state_dict(content, path)
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether a file begins as torch.save's do, with a zip archive or a pickle: a web page or a Git LFS pointer does not."""
+    with path.open("rb") as file:
+        return file.read(2) in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
 def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
@@ -85,12 +105,21 @@ def infer_spec(tensors: Mapping[str, Tensor], *, width: float | None = None, res
         stem, classifier = tensors[f"{theirs['stem.conv']}.weight"], tensors[f"{theirs['classifier']}.weight"]
     except KeyError as error:
         raise InputError(f"the checkpoint has no tensor {error}: edgekit converts whole classifiers") from error
+    if stem.dim() != 4 or classifier.dim() < 2:
+        raise InputError(
+            f"the first convolution is {list(stem.shape)} and the classifier {list(classifier.shape)}: no MobileNet's"
+        )
     spec = replace(spec, input_channels=stem.shape[1], classes=classifier.shape[0])
     if width is not None:
         return replace(spec, width=width)
-    candidates = [replace(spec, width=candidate) for candidate in PUBLISHED_WIDTHS]
     # The best and not only a perfect fit: one odd tensor must be reported as that, and not as a network of another width.
-    return min(candidates, key=lambda wide: sum(1 for _ in _mismatches(_expected(wide), _renamed(tensors, wide, layout))))
+    misfits: dict[int, MobileNetSpec] = {}
+    for candidate in PUBLISHED_WIDTHS:
+        wide = replace(spec, width=candidate)
+        misfits.setdefault(sum(1 for _ in _mismatches(_places(wide, layout), tensors)), wide)
+        if 0 in misfits:
+            break
+    return misfits[min(misfits)]
 
 
 def load_network(spec: MobileNetSpec, tensors: Mapping[str, Tensor], *, source: str) -> MobileNet:
@@ -102,40 +131,36 @@ def load_network(spec: MobileNetSpec, tensors: Mapping[str, Tensor], *, source: 
     layout, version = recognise(set(tensors))
     if version != spec.version:
         raise InputError(f"{source} holds a MobileNet {version}, but {spec.name} was asked for")
-    ours = _renamed(tensors, spec, layout)
-    if problem := next(_mismatches(_expected(spec), ours), None):
+    places = _places(spec, layout)
+    if problem := next(_mismatches(places, tensors), None):
         raise InputError(f"{source} does not fit {spec.name} with {spec.classes} classes: {problem}")
-    for name, tensor in ours.items():
-        if not torch.isfinite(tensor).all():
+    state = {}
+    for name, (ours, shape) in places.items():
+        state[ours] = tensors[name].float().reshape(shape)
+        if not torch.isfinite(state[ours]).all():
             raise InputError(f"{source}: tensor {name} has values that are not finite")
     with torch.device("meta"):
         network = MobileNet(spec)
     counters = {name: torch.tensor(0) for name in network.state_dict() if name.endswith(_COUNTER)}
-    shapes = {name: parameter.shape for name, parameter in network.state_dict().items()}
-    state = {name: tensor.reshape(shapes[name]).float() for name, tensor in ours.items()}
     network.load_state_dict({**counters, **state}, strict=True, assign=True)
     return network.eval()
 
 
-def _expected(spec: MobileNetSpec) -> dict[str, torch.Size]:
+def _places(spec: MobileNetSpec, layout: str) -> dict[str, tuple[str, torch.Size]]:
+    """What a checkpoint must hold: name in the file -> our name, and the shape."""
+    theirs = dict(LAYOUTS[layout](spec))
     with torch.device("meta"):
         state = MobileNet(spec).state_dict()
-    return {name: tensor.shape for name, tensor in state.items() if not name.endswith(_COUNTER)}
-
-
-def _renamed(tensors: Mapping[str, Tensor], spec: MobileNetSpec, layout: str) -> dict[str, Tensor]:
-    """Our names where the layout has one for the module; others keep theirs, and are then reported as left over."""
-    ours = {theirs: ours for ours, theirs in LAYOUTS[layout](spec)}
-    renamed = {}
-    for name, tensor in tensors.items():
+    places = {}
+    for name, tensor in state.items():
         module, _, leaf = name.rpartition(".")
         if not name.endswith(_COUNTER):
-            renamed[f"{ours.get(module, module)}.{leaf}"] = tensor
-    return renamed
+            places[f"{theirs[module]}.{leaf}"] = name, tensor.shape
+    return places
 
 
-def _mismatches(expected: Mapping[str, torch.Size], found: Mapping[str, Tensor]) -> Iterator[str]:
-    for name, shape in expected.items():
+def _mismatches(places: Mapping[str, tuple[str, torch.Size]], found: Mapping[str, Tensor]) -> Iterator[str]:
+    for name, (_, shape) in places.items():
         if name not in found:
             yield f"tensor {name} {list(shape)} is missing"
         # timm keeps the layer after the pooling as a 1x1 convolution: the same numbers with two axes of 1 more
@@ -144,7 +169,7 @@ def _mismatches(expected: Mapping[str, torch.Size], found: Mapping[str, Tensor])
         elif not found[name].is_floating_point():
             yield f"tensor {name} should be of a float type and is {found[name].dtype}"
     for name in found:
-        if name not in expected:
+        if name not in places and not name.endswith(_COUNTER):
             yield f"tensor {name} has no place in it"
 
 

@@ -107,7 +107,8 @@ def test_a_plugin_imports_no_other_plugin_and_not_the_command_line(path: Path) -
 
 @pytest.mark.parametrize("arguments", [["--help"], ["targets"], ["targets", "--json"]])
 def test_start_up_imports_nothing_heavy(arguments: list[str]) -> None:
-    code = f"import sys; sys.argv = ['edgekit', *{arguments!r}]\nimport edgekit.cli\ntry: edgekit.cli.main()\nexcept SystemExit: pass"
+    code = f"import sys; sys.argv = ['edgekit', *{arguments!r}]\nimport edgekit.cli\n"
+    code += "try: edgekit.cli.main()\nexcept SystemExit: pass"
     assert not modules_loaded_by(code) & set(HEAVY)
 
 

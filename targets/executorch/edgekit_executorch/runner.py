@@ -30,8 +30,8 @@ class ExecuTorchRunner:
         # XNNPACK's pool is one per process, and this is the only call that sizes it.
         _portable_lib._unsafe_reset_threadpool(job.num_threads)
         # The program must outlive its method: without a reference to it, the process segfaults.
-        self._program = Runtime.get().load_program(job.path)
         try:
+            self._program = Runtime.get().load_program(job.path)
             method = self._program.load_method("forward")
         except RuntimeError as error:
             raise InputError(f"{job.path} does not load in ExecuTorch {version('executorch')}: {error}") from error

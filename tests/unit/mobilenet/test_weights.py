@@ -59,15 +59,15 @@ def test_other_float_types_become_float32(dtype: torch.dtype, tensors: dict[str,
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({EXPAND: None}, r"tensor blocks\.1\.expand\.conv\.weight \[48, 8, 1, 1\] is missing"),
+        ({EXPAND: None}, r"tensor features\.2\.conv\.0\.0\.weight \[48, 8, 1, 1\] is missing"),
         ({"features.7.extra": torch.ones(1)}, r"tensor features\.7\.extra has no place"),
-        ({EXPAND: torch.ones(47, 8, 1, 1)}, r"blocks\.1\.expand\.conv\.weight should be \[48, 8, 1, 1\] and is \[47, 8, 1, 1\]"),
-        ({EXPAND: torch.ones(48, 8)[:, :, None]}, r"blocks\.1\.expand\.conv\.weight should be .* and is \[48, 8, 1\]"),
-        ({EXPAND: torch.ones(48, 8, 1, 1, dtype=torch.int32)}, r"blocks\.1\.expand\.conv\.weight should be of a float type"),
-        ({EXPAND: torch.ones(48, 8, 1, 1, dtype=torch.complex64)}, r"blocks\.1\.expand\.conv\.weight should be of a float type"),
-        ({EXPAND: torch.full((48, 8, 1, 1), float("nan"))}, r"blocks\.1\.expand\.conv\.weight has values that are not finite"),
-        ({EXPAND: torch.full((48, 8, 1, 1), float("inf"))}, r"blocks\.1\.expand\.conv\.weight has values that are not finite"),
-        ({"features.2.conv.0.1.running_mean": None}, r"blocks\.1\.expand\.norm\.running_mean \[48\] is missing"),
+        ({EXPAND: torch.ones(47, 8, 1, 1)}, r"features\.2\.conv\.0\.0\.weight should be \[48, 8, 1, 1\] and is \[47, 8, 1, 1\]"),
+        ({EXPAND: torch.ones(48, 8)[:, :, None]}, r"features\.2\.conv\.0\.0\.weight should be .* and is \[48, 8, 1\]"),
+        ({EXPAND: torch.ones(48, 8, 1, 1, dtype=torch.int32)}, r"features\.2\.conv\.0\.0\.weight should be of a float type"),
+        ({EXPAND: torch.ones(48, 8, 1, 1, dtype=torch.complex64)}, r"features\.2\.conv\.0\.0\.weight should be of a float type"),
+        ({EXPAND: torch.full((48, 8, 1, 1), float("nan"))}, r"features\.2\.conv\.0\.0\.weight has values that are not finite"),
+        ({EXPAND: torch.full((48, 8, 1, 1), float("inf"))}, r"features\.2\.conv\.0\.0\.weight has values that are not finite"),
+        ({"features.2.conv.0.1.running_mean": None}, r"features\.2\.conv\.0\.1\.running_mean \[48\] is missing"),
     ],
 )
 def test_the_first_tensor_that_does_not_fit_is_named(
@@ -81,7 +81,7 @@ def test_the_first_tensor_that_does_not_fit_is_named(
 def test_of_two_misfits_the_first_in_order_is_named(tensors: dict[str, Tensor]) -> None:
     changed = {**tensors, "classifier.1.bias": torch.ones(9)}
     del changed[EXPAND]
-    with pytest.raises(InputError, match=r"blocks\.1\.expand"):
+    with pytest.raises(InputError, match=r"features\.2\.conv\.0\.0\.weight"):
         load_network(SPEC, changed, source="file.pth")
 
 
@@ -93,7 +93,7 @@ def test_an_extra_tensor_is_refused_even_under_one_of_our_own_names(tensors: dic
 
 def test_a_float64_value_too_large_for_float32_is_refused(tensors: dict[str, Tensor]) -> None:
     changed = {**tensors, EXPAND: torch.full((48, 8, 1, 1), 1e300, dtype=torch.float64)}
-    with pytest.raises(InputError, match=r"blocks\.1\.expand\.conv\.weight"):
+    with pytest.raises(InputError, match=r"features\.2\.conv\.0\.0\.weight"):
         load_network(SPEC, changed, source="file.pth")
 
 
@@ -115,7 +115,7 @@ def test_another_version_than_the_tensors_is_refused(tensors: dict[str, Tensor])
 
 
 def test_another_width_than_the_tensors_is_refused(tensors: dict[str, Tensor]) -> None:
-    with pytest.raises(InputError, match=r"does not fit mobilenet_v2_1\.0_32 with 5 classes: tensor stem\.conv\.weight"):
+    with pytest.raises(InputError, match=r"does not fit mobilenet_v2_1\.0_32 with 5 classes: tensor features\.0\.0\.weight"):
         load_network(MobileNetSpec("v2", 1.0, 32, classes=5), tensors, source="file.pth")
 
 
