@@ -117,6 +117,8 @@ def judge(reference: Reference, answers: Sequence[Outputs], outputs: Sequence[Te
     for spec in outputs:
         if spec.name not in reference.float64[0]:
             raise InputError(f"the reference has no output {spec.name!r}: it was made for another model")
+    if tolerance.yardstick not in reference.yardsticks:
+        raise InputError(f"the reference has no answers of PyTorch in {tolerance.yardstick}: convert again")
     judged = tuple(_judge_output(spec, reference, answers, tolerance) for spec in outputs)
     return Parity(all(not output.problems for output in judged), tolerance, judged)
 

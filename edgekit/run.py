@@ -26,7 +26,7 @@ from edgekit.output import check_places, publish, staging_in
 from edgekit.pipeline import CARD, PREDICTIONS, PROGRAM, REFERENCE
 from edgekit.prediction import Prediction
 from edgekit.preprocessing import Preprocessing
-from edgekit.reference import compute_reference, save_reference
+from edgekit.reference import YARDSTICKS, compute_reference, save_reference
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 from edgekit.request import ConvertRequest, PredictRequest, ProfileRequest, VerifyRequest
@@ -306,14 +306,19 @@ def _capture(plan: ConvertPlan, images: Sequence[Path], shared: Path, launcher: 
     )
     write_json(shared / CARD, card)
     launcher.ready["program"].set()
-    _save_reference(checkpoint, images, shared / REFERENCE)
+    _save_reference(checkpoint, images, shared / REFERENCE, precisions=plan.precisions)
     launcher.ready["reference"].set()
 
 
-def _save_reference(checkpoint: Checkpoint, images: Sequence[Path], path: Path) -> None:
+def _save_reference(
+    checkpoint: Checkpoint, images: Sequence[Path], path: Path, *, precisions: Sequence[str] = YARDSTICKS
+) -> None:
+    """Write the reference with PyTorch's float32 answers, and with those of the precisions that are asked for."""
     network = checkpoint.network()
     samples = make_samples(checkpoint.preprocessing, size=checkpoint.spec.resolution, images=images)
-    save_reference(compute_reference(network, network.output_names, samples), path)
+    yardsticks = [kind for kind in YARDSTICKS if kind == "float32" or kind in precisions]
+    reference = compute_reference(network, network.output_names, samples, yardsticks=yardsticks)
+    save_reference(reference, path)
 
 
 def _request(plan: ConvertPlan, target: str, precision: str) -> ConvertRequest:

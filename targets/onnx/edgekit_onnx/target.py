@@ -1,16 +1,15 @@
-"""ExportedProgram -> `model.onnx`: one self-contained file, float32 at its inputs and outputs."""
+"""The target: what it is called, what it must reach, and where its two halves are.
+
+Converting and running need different packages. torch and onnx take a second to import, and what only runs an artifact must not
+pay for them, nor count them as the model's memory.
+"""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import onnx
-import torch
-
 from edgekit.errors import UsageError
-from edgekit.mobilenet.capture import to_float16
 from edgekit.option import option_strings, parse_options
 from edgekit.target import (
     FLOAT16_TOLERANCE,
@@ -19,12 +18,9 @@ from edgekit.target import (
     Conversion,
     ConvertJob,
     LoadJob,
+    Runner,
     Tolerance,
 )
-from edgekit_onnx.runner import OnnxRunner
-
-# torch.onnx registers torchvision's operators where torchvision is, and logs each that is not there.
-logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
 
 MIN_OPSET, MAX_OPSET = 18, 23
 
@@ -48,7 +44,9 @@ class OnnxTarget:
     tolerances: Mapping[str, Tolerance] = {"float32": FLOAT32_TOLERANCE, "float16": FLOAT16_TOLERANCE}
 
     def probe(self) -> Availability:
-        """The SDK was imported with this module: it is here."""
+        """Import the runtime: the wheel has one for every system it is built for."""
+        from edgekit_onnx import runner  # noqa: F401
+
         return Availability(can_convert=True, runs="native")
 
     def convert(self, job: ConvertJob) -> Conversion:
@@ -60,21 +58,13 @@ class OnnxTarget:
         options = parse_options(OnnxOptions, job.options, target=self.name)
         if not MIN_OPSET <= options.opset <= MAX_OPSET:
             raise UsageError(f"opset must be between {MIN_OPSET} and {MAX_OPSET}, not {options.opset}")
-        exported = torch.onnx.export(
-            job.program.exported if job.precision == "float32" else to_float16(job.program),
-            input_names=[tensor.name for tensor in job.program.inputs],
-            output_names=[tensor.name for tensor in job.program.outputs],
-            opset_version=options.opset,
-            dynamo=True,
-            verbose=False,
-        )
-        assert exported
-        model = exported.model_proto
-        onnx.checker.check_model(model)
-        path = job.out_dir / "model.onnx"
-        onnx.save(model, path)
-        return Conversion(path, f"ONNX opset {options.opset}, IR {model.ir_version}", option_strings(options))
+        from edgekit_onnx.converter import export
 
-    def load(self, job: LoadJob) -> OnnxRunner:
+        path, ir_version = export(job, opset=options.opset)
+        return Conversion(path, f"ONNX opset {options.opset}, IR {ir_version}", option_strings(options))
+
+    def load(self, job: LoadJob) -> Runner:
         """Open a session on the file."""
+        from edgekit_onnx.runner import OnnxRunner
+
         return OnnxRunner(job)

@@ -1,15 +1,16 @@
-"""ExportedProgram -> `model.xml` and `model.bin`."""
+"""The target: what it is called, what it must reach, and where its two halves are.
+
+Converting needs torch, which takes a second and 200 MB; what only runs an artifact must not pay for it, nor count it as the
+model's memory.
+"""
 
 from __future__ import annotations
 
-import copy
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import openvino
-from torch.export import ExportedProgram
 
 from edgekit.option import option_strings, parse_options
 from edgekit.target import (
@@ -56,34 +57,12 @@ class OpenVINOTarget:
             edgekit.errors.UsageError: an unknown option or value.
         """
         options = parse_options(OpenVINOOptions, job.options, target=self.name)
-        shapes = [list(tensor.shape) for tensor in job.program.inputs]
-        exported = job.program.exported if job.precision == "float32" else _rounded(job.program.exported)
-        model = openvino.convert_model(exported, input=shapes)
-        for port, tensor in zip(model.inputs, job.program.inputs, strict=True):
-            port.get_tensor().set_names({tensor.name})
-        for port, tensor in zip(model.outputs, job.program.outputs, strict=True):
-            port.get_tensor().set_names({tensor.name})
-        path = job.out_dir / "model.xml"
-        openvino.save_model(model, path, compress_to_fp16=job.precision == "float16")
-        # The indentation of the XML is a tenth of a small model's artifact, and of no use to anybody.
-        path.write_text(re.sub(r">\s+<", "><", path.read_text("utf-8")), "utf-8")
+        from edgekit_openvino.converter import convert
+
+        path = convert(job)
         return Conversion(path, "OpenVINO IR", option_strings(options))
 
     def load(self, job: LoadJob) -> OpenVINORunner:
         """Compile the saved model for the CPU."""
         options = parse_options(OpenVINOOptions, job.options, target=self.name)
         return OpenVINORunner(job, options.inference_precision)
-
-
-def _rounded(exported: ExportedProgram) -> ExportedProgram:
-    """Round every weight to a float16 value, held as float32, so that compression can neither change nor refuse it.
-
-    OpenVINO keeps a constant in float32 when most of its values are too small for float16
-    (transformations/common_optimizations/compress_float_constants). In a checkpoint with many dead weights those are nearly all
-    constants, and a "float16" file is then 0.93 times the float32 size.
-    """
-    rounded = copy.deepcopy(exported)
-    for tensor in rounded.state_dict.values():
-        if tensor.is_floating_point():
-            tensor.data = tensor.data.half().float()
-    return rounded

@@ -1,0 +1,49 @@
+"""ExportedProgram -> `model.pte`, lowered to XNNPACK."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import torch
+from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+from executorch.exir import to_edge_transform_and_lower
+from torch.export import ExportedProgram
+
+import edgekit_executorch.pointwise  # noqa: F401  (registers how float16 pointwise convolutions are written)
+from edgekit.mobilenet.capture import to_float16
+from edgekit.target import ConvertJob
+from edgekit_executorch.delegation import count_delegation, write_delegation
+from edgekit_executorch.passes import without_needless_passes
+
+
+def lower(job: ConvertJob) -> tuple[Path, tuple[str, ...]]:
+    """Write `model.pte` and `delegation.json` into the job's folder.
+
+    Returns:
+        The program's path, and a note if XNNPACK does not run all of it.
+    """
+    exported = job.program.exported if job.precision == "float32" else to_float16(job.program)
+    with without_needless_passes(exported):
+        edge = to_edge_transform_and_lower(_with_float_scalars(exported), partitioner=[XnnpackPartitioner()])
+    delegation = count_delegation(edge.exported_program().graph_module)
+    path = job.out_dir / "model.pte"
+    path.write_bytes(edge.to_executorch().buffer)
+    write_delegation(delegation, job.out_dir)
+    if not delegation.portable:
+        return path, ()
+    names = ", ".join(f"{name} x{count}" for name, count in delegation.portable.items())
+    return path, (f"XNNPACK runs {delegation.fraction:.1%} of the operators; portable kernels run: {names}",)
+
+
+def _with_float_scalars(exported: ExportedProgram) -> ExportedProgram:
+    """Spell hard-sigmoid out with float constants.
+
+    torch's own decomposition adds the integers 3 and 6. ExecuTorch lifts each into an int64 tensor that is converted to float at
+    every inference, outside the delegate: two undelegated operators per squeeze-excite.
+    """
+    hard_sigmoid = torch.ops.aten.hardsigmoid.default
+    if not any(node.target is hard_sigmoid for node in exported.graph.nodes):
+        return exported
+    spelled_out = {hard_sigmoid: lambda x: torch.clamp(x + 3.0, 0.0, 6.0) * (1.0 / 6.0)}
+    return cast(ExportedProgram, exported.run_decompositions(spelled_out))
