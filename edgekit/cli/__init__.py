@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from typing import Annotated
 
 import typer
 
+from edgekit import __version__
 from edgekit.cli import artifact, convert, describe, train
 from edgekit.errors import EdgekitError
 
 app = typer.Typer(
     name="edgekit",
-    help="One MobileNet, four targets (Core ML, ExecuTorch, OpenVINO, ONNX), each checked against PyTorch and profiled.",
     epilog="Exit codes: 0 ok - 1 negative result - 2 usage - 3 target or runtime missing - 4 network - 5 input/output - "
     "70 internal error - 130 interrupted.",
     no_args_is_help=True,
@@ -26,6 +27,19 @@ convert.register(app)
 artifact.register(app)
 describe.register(app)
 train.register(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"edgekit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _edgekit(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    """One MobileNet, four targets (Core ML, ExecuTorch, OpenVINO, ONNX), each checked against PyTorch and profiled."""
 
 
 def main() -> None:

@@ -1,8 +1,7 @@
-"""Packages built with coremltools' own builder, and the data that lies beside the repository."""
+"""Packages built with coremltools' own builder."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import warnings
 from collections.abc import Callable, Mapping
@@ -97,16 +96,6 @@ def family(build: Callable[..., Path]) -> Callable[..., dict[str, Array]]:
         return {name: answers[output.name] for name, output in zip(bodies, model.outputs, strict=True)}
 
     return family
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Weights and photographs; not part of the repository."""
-    beside = Path(__file__).resolve().parents[4] / "shared" / "data"
-    path = Path(os.environ.get("EDGEKIT_SHARED_DATA", beside))
-    if not path.is_dir():
-        pytest.skip(f"shared data: no folder {path}; set EDGEKIT_SHARED_DATA")
-    return path
 
 
 @pytest.fixture(scope="session")
