@@ -35,6 +35,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy conftest.py # apart, for there are several of that name
 
 wheels: $(READY)
 	rm -rf dist build/wheels
