@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from edgekit.mobilenet.checkpoint import Checkpoint
     from edgekit.mobilenet.overrides import Overrides
 
+MAX_IMAGES = 64  # for parity: each costs three passes of PyTorch and its size in every reference file
 OnStage = Callable[[str, str], None]
 
 
@@ -107,7 +108,7 @@ def convert(plan: ConvertPlan, on_stage: OnStage = silent) -> tuple[Result, ...]
         for precision in plan.precisions
     }
     check_places(plan.output, cells, force=plan.force)
-    images = find_images(plan.images, limit=None) if plan.images else ()
+    images = find_images(plan.images, limit=MAX_IMAGES) if plan.images else ()
     launcher = Launcher(on_stage, {"program": threading.Event(), "reference": threading.Event()})
     with staging_in(plan.output) as staging, _pool(launcher, plan.jobs or available_cores()) as pool:
         shared = staging / "shared"
@@ -145,7 +146,7 @@ def verify(
             reference = work / REFERENCE
             on_stage("model", "reference")
             checkpoint = _open(model, overrides)
-            _save_reference(checkpoint, find_images(images) if images else (), reference)
+            _save_reference(checkpoint, find_images(images, limit=MAX_IMAGES) if images else (), reference)
         for folder in folders:
             request = VerifyRequest(num_threads)
             results.append(_judge_again("verify", launcher, folder, request, work, num_threads, reference))

@@ -24,7 +24,9 @@ MaxSeconds = Annotated[float, typer.Option("--max-seconds", min=0.1, help="Stop 
 MaxWarmup = Annotated[float, typer.Option("--warmup", min=0.1, help="Seconds to wait at most for a steady state.")]
 Images = Annotated[
     Path | None,
-    typer.Option("--images", help="Real pictures for parity, a folder or a file. [default: those edgekit ships]"),
+    typer.Option(
+        "--images", help="Real pictures for parity, a folder (the first 64 by name) or a file. [default: those edgekit ships]"
+    ),
 ]
 Width = Annotated[float | None, typer.Option("--width", help="Channel multiplier, where the checkpoint does not say.")]
 Resolution = Annotated[int | None, typer.Option("--resolution", help="Input size in pixels, if not the checkpoint's.")]
