@@ -8,10 +8,9 @@ import sys
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 
-from rich.console import Console
 from rich.table import Table
 
-from edgekit.cli.show import print_json, print_table
+from edgekit.cli.show import Output, print_json, print_table
 from edgekit.machine import describe_machine
 from edgekit.registry import OWN_TARGETS, installed
 
@@ -34,7 +33,7 @@ def show_checkup(*, json: bool) -> int:
     if json:
         print_json({"schema_version": 1, "versions": versions, "targets": targets, "machine": machine})
         return 3 if broken else 0
-    console = Console()
+    console = Output(soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for heading in ("package", "tested", "installed", ""):
         table.add_column(heading)

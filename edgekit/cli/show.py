@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from types import TracebackType
@@ -19,6 +20,15 @@ from edgekit.report import Report, overall_exit_code
 from edgekit.run import Result
 
 VERDICTS = {"passed": "green", "converted": "yellow", "failed": "red", "skipped": "yellow"}
+
+
+class Output(Console):
+    """Standard output. `edgekit ... | head` closes it early, which is no error."""
+
+    def on_broken_pipe(self) -> None:
+        """Called by rich; leaves with what could be written."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0)
 
 
 class Progress:
@@ -86,12 +96,12 @@ def print_json(content: object) -> None:
 
 def print_table(table: Table) -> None:
     """Print a table at its natural width, however narrow the terminal: a figure cut to "1..." is no figure."""
-    console = Console(width=1000)
+    console = Output(width=1000)
     console.print(table, width=Measurement.get(console, console.options, table).maximum)
 
 
 def _print_table(results: Sequence[Result]) -> None:
-    console = Console(soft_wrap=True)
+    console = Output(soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("model", "target", "precision", "verdict"):
         table.add_column(heading, no_wrap=True)
