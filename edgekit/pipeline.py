@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 import edgekit
 from edgekit import registry
+from edgekit.desk import Desk, Line
 from edgekit.errors import InputError, TargetMissing, UsageError
 from edgekit.latency import Latency, LatencyPlan, measure
 from edgekit.machine import describe_machine
@@ -42,7 +43,6 @@ from edgekit.report import Problem, Report
 from edgekit.request import FILE_NAME as REQUEST
 from edgekit.request import ConvertRequest, PredictRequest, ProfileRequest, VerifyRequest
 from edgekit.target import ConvertJob, LoadJob, Runner, Target
-from edgekit.worker import Desk, Line
 
 PROGRAM, CARD, REFERENCE, PREDICTIONS = "program.pt2", "model.json", "reference.npz", "predictions.json"
 REFERENCE_RUNTIME_NOTE = (

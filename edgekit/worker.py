@@ -8,74 +8,22 @@ goes to the log; the pipe that was stdout carries one JSON line per stage to the
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
+from edgekit import pipeline
+from edgekit.desk import Desk, Line
 from edgekit.errors import EdgekitError
 from edgekit.manifest import write_json
 from edgekit.report import FILE_NAME as REPORT
-from edgekit.report import Problem, Report, Stage
+from edgekit.report import Problem, Report
 
-MODES = ("convert", "verify", "profile", "predict")
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Where a worker finds things and leaves them.
-
-    Attributes:
-        mode: one of MODES.
-        artifact: the artifact's folder.
-        work: where request.json is and report.json goes; for "convert" the artifact is made here.
-        shared: the run's program, model card and reference.
-        reference: the answers to compare with.
-    """
-
-    mode: str
-    artifact: Path
-    work: Path
-    shared: Path
-    reference: Path
-
-
-@dataclass
-class Line:
-    """The pipe to the parent, and a stopwatch per stage."""
-
-    pipe: TextIO
-    stage: Stage = "start"
-    seconds: dict[str, float] = field(default_factory=dict)
-    since: float = field(default_factory=time.perf_counter)
-
-    def enter(self, stage: Stage) -> None:
-        """Begin a stage and tell the parent."""
-        self._stop()
-        self.stage = stage
-        self._say({"stage": stage})
-
-    def wait(self, resource: str) -> None:
-        """Ask the parent for something that is being made, and block until it is there. Counted in no stage."""
-        self._stop()
-        self._say({"wait": resource})
-        if sys.stdin.readline().strip() != resource:
-            os._exit(1)  # the parent is gone or has given up: nobody would read the report
-        self.since = time.perf_counter()
-
-    def _stop(self) -> None:
-        now = time.perf_counter()
-        self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self.since
-        self.since = now
-
-    def _say(self, message: dict[str, str]) -> None:
-        self.pipe.write(json.dumps(message) + "\n")
-        self.pipe.flush()
+MODES = {"convert": pipeline.convert, "verify": pipeline.verify, "profile": pipeline.profile, "predict": pipeline.predict}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,11 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(desk: Desk, line: Line) -> Report:
     """Run the mode; turn whatever is raised into a report."""
-    from edgekit import pipeline  # numpy and more: after stdout was taken
-
     try:
-        modes = {"convert": pipeline.convert, "verify": pipeline.verify, "profile": pipeline.profile, "predict": pipeline.predict}
-        return modes[desk.mode](desk, line)
+        return MODES[desk.mode](desk, line)
     except EdgekitError as error:
         kind, message = type(error).__name__, str(error)
     except Exception as error:  # an SDK's, or a bug of ours: the log has the traceback, the report the sentence

@@ -45,6 +45,8 @@ ALLOWED = {
     "manifest": {"msgspec"},
     "report": set(),
     "launcher": set(),
+    "desk": set(),
+    "output": set(),
     "worker": set(),
     "pipeline": {"numpy", "msgspec"},
     "run": {"msgspec"},

@@ -1,0 +1,65 @@
+"""A worker's place: where it finds things and leaves them, and its line to the parent."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from edgekit.report import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where a worker finds things and leaves them.
+
+    Attributes:
+        mode: one of edgekit.worker.MODES.
+        artifact: the artifact's folder.
+        work: where request.json is and report.json goes; for "convert" the artifact is made here.
+        shared: the run's program, model card and reference.
+        reference: the answers to compare with.
+    """
+
+    mode: str
+    artifact: Path
+    work: Path
+    shared: Path
+    reference: Path
+
+
+@dataclass
+class Line:
+    """The pipe to the parent, and a stopwatch per stage."""
+
+    pipe: TextIO
+    stage: Stage = "start"
+    seconds: dict[str, float] = field(default_factory=dict)
+    since: float = field(default_factory=time.perf_counter)
+
+    def enter(self, stage: Stage) -> None:
+        """Begin a stage and tell the parent."""
+        self._stop()
+        self.stage = stage
+        self._say({"stage": stage})
+
+    def wait(self, resource: str) -> None:
+        """Ask the parent for something that is being made, and block until it is there. Counted in no stage."""
+        self._stop()
+        self._say({"wait": resource})
+        if sys.stdin.readline().strip() != resource:
+            os._exit(1)  # the parent is gone or has given up: nobody would read the report
+        self.since = time.perf_counter()
+
+    def _stop(self) -> None:
+        now = time.perf_counter()
+        self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self.since
+        self.since = now
+
+    def _say(self, message: dict[str, str]) -> None:
+        self.pipe.write(json.dumps(message) + "\n")
+        self.pipe.flush()
