@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.export import ExportedProgram
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edgekit.mobilenet.network import ConvUnit, MobileNet
-from edgekit.target import Program
 
 
 def fold_batch_norm(network: MobileNet) -> MobileNet:
@@ -37,22 +36,3 @@ def capture(network: MobileNet) -> ExportedProgram:
     image_nchw = torch.zeros(1, spec.input_channels, spec.resolution, spec.resolution)
     with torch.no_grad():
         return torch.export.export(fold_batch_norm(network), (image_nchw,))
-
-
-class _Float16(nn.Module):
-    """A float32 network in float16 between its inputs and outputs."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network.half()
-
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...] | Tensor:
-        outputs = self.network(*(value.half() for value in inputs))
-        return tuple(value.float() for value in outputs) if isinstance(outputs, tuple) else outputs.float()
-
-
-def to_float16(program: Program) -> ExportedProgram:
-    """Turn every weight and every tensor of a program into float16; its inputs and outputs stay float32."""
-    examples = tuple(torch.zeros(tensor.shape) for tensor in program.inputs)
-    with torch.no_grad():
-        return torch.export.export(_Float16(copy.deepcopy(program.exported.module())), examples)

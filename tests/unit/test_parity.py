@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
+from edgekit.errors import InputError
 from edgekit.mobilenet.checkpoint import imagenet_preprocessing
 from edgekit.mobilenet.network import MobileNet
 from edgekit.mobilenet.spec import VERSIONS, MobileNetSpec, Version
@@ -383,3 +384,11 @@ def judge_float32(network: MobileNet) -> Parity:
     samples = make_samples(imagenet_preprocessing(network.spec), size=network.spec.resolution)
     reference = compute_reference(network, network.output_names, samples)
     return judge(reference, reference.yardsticks["float32"], [LOGITS], FLOAT32_TOLERANCE)
+
+
+def test_a_reference_without_the_tolerances_yardstick_is_refused() -> None:
+    """float16 answers are only computed where float16 is converted to."""
+    reference = reference_of([np.arange(1, 11, dtype=np.float64)[None], np.arange(2, 12, dtype=np.float64)[None]])
+    without = replace(reference, yardsticks={"float32": reference.yardsticks["float32"]})
+    with pytest.raises(InputError, match=r"no answers of PyTorch in float16"):
+        judge(without, list(reference.float64), [LOGITS], FLOAT16_TOLERANCE)

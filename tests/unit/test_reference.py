@@ -128,7 +128,6 @@ def test_a_pickled_object_is_refused_and_not_executed(saved: Path, tmp_path: Pat
         {"names": None},
         {"images_nchw": None},
         {"float64__logits": None, "float64__map": None},
-        {"float16__logits": None, "float16__map": None},
         {"names": np.array(["a", "b"])},
         {"float32__logits": np.ones((2, 1, 5), np.float32)},
         {"float64__logits": np.array(["a", "b", "c"])},

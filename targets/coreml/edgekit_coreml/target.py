@@ -70,13 +70,16 @@ class CoreMLTarget:
             edgekit.errors.UsageError: an unknown option or value.
         """
         options = parse_options(CoreMLOptions, job.options, target=self.name)
+        from edgekit.mobilenet.float16 import round_weights
+
+        exported = job.program.exported if job.precision == "float32" else round_weights(job.program.exported)
         coremltools = import_coremltools()
         precision = {"float32": coremltools.precision.FLOAT32, "float16": coremltools.precision.FLOAT16}
         path = job.out_dir / "model.mlpackage"
         with _own_temporary_folder():
             model = coremltools.convert(
                 # {}: decompose nothing. Without it hard-swish becomes clip, mul and add, with three times the float16 error.
-                job.program.exported.run_decompositions({}),
+                exported.run_decompositions({}),
                 convert_to="mlprogram",
                 compute_precision=precision[job.precision],
                 minimum_deployment_target=getattr(coremltools.target, options.minimum_deployment_target),

@@ -11,7 +11,7 @@ from executorch.exir import to_edge_transform_and_lower
 from torch.export import ExportedProgram
 
 import edgekit_executorch.pointwise  # noqa: F401  (registers how float16 pointwise convolutions are written)
-from edgekit.mobilenet.capture import to_float16
+from edgekit.mobilenet.float16 import to_float16
 from edgekit.target import ConvertJob
 from edgekit_executorch.delegation import count_delegation, write_delegation
 from edgekit_executorch.passes import without_needless_passes

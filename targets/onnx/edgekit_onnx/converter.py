@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 import torch
 
-from edgekit.mobilenet.capture import to_float16
+from edgekit.mobilenet.float16 import to_float16
 from edgekit.target import ConvertJob
 
 # torch.onnx registers torchvision's operators where torchvision is, and logs each that is not there.

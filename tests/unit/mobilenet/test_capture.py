@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from edgekit.mobilenet.capture import fold_batch_norm, to_float16
+from edgekit.mobilenet.capture import fold_batch_norm
+from edgekit.mobilenet.float16 import to_float16
 from edgekit.mobilenet.network import MobileNet
 from edgekit.mobilenet.program import capture_program, load_program, save_program
 from edgekit.mobilenet.spec import VERSIONS, MobileNetSpec, Version
