@@ -7,6 +7,7 @@ that of torch.utils.benchmark.
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import statistics
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, UsageError
 
 WINDOW = 10
 STEADY = 0.03
@@ -38,6 +39,10 @@ class LatencyPlan:
     iterations: int = 100
     max_seconds: float = 2.0
     max_warmup_seconds: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not (0 < self.max_seconds < math.inf and 0 < self.max_warmup_seconds < math.inf and self.iterations > 1):
+            raise UsageError("latency needs at least 2 iterations, and times greater than 0 and finite")
 
 
 @dataclass(frozen=True, slots=True)

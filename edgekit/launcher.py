@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,18 +74,24 @@ class Launcher:
             "shared": shared or work,
             "reference": reference or artifact / "reference.npz",
         }
-        command = [sys.executable, "-m", "edgekit.worker", mode]
+        # -P: the current directory is not searched for modules; it may be full of somebody else's
+        command = [sys.executable, "-P", "-m", "edgekit.worker", mode]
         for name, path in folders.items():
             command += [f"--{name}", str(path.resolve())]
         with (work / LOG).open("a", encoding="utf-8") as log:
-            process = self._start(command, log.fileno(), num_threads)
+            # What SDKs leave in the temporary folder goes with the run, even if the worker is killed.
+            temporary = tempfile.mkdtemp(prefix="tmp-", dir=(shared or work).resolve().parent)
+            process = self._start(command, log.fileno(), num_threads, temporary)
             try:
                 stage = self._converse(process, cell)
                 code = process.wait()
             finally:
                 self._end(process)
+                shutil.rmtree(temporary, ignore_errors=True)
         if code == 0:
-            report: Report = read_json(work / REPORT, Report)
+            report = read_json(work / REPORT, Report)
+            if report.problem and report.problem.kind == "EdgekitError":
+                return replace(report, problem=replace(report.problem, log=log_tail(work)))
             return report
         return blank(Problem(stage, "EdgekitError", f"the worker {_cause(code)} during: {stage}", log_tail(work)))
 
@@ -97,11 +105,12 @@ class Launcher:
         for process in running:
             _kill(process)
 
-    def _start(self, command: list[str], log: int, num_threads: int) -> subprocess.Popen[str]:
+    def _start(self, command: list[str], log: int, num_threads: int, temporary: str) -> subprocess.Popen[str]:
         environment = os.environ | {
+            "TMPDIR": temporary,
+            "PYTHONUTF8": "1",
             "OMP_NUM_THREADS": str(num_threads),
             "PYTHONUNBUFFERED": "1",
-            "PYTHONIOENCODING": "utf-8",
         }
         with self._lock:
             if self._stopped:
@@ -134,8 +143,9 @@ class Launcher:
                 self.ready[message["wait"]].wait()
                 if self._stopped:
                     break
-                process.stdin.write(message["wait"] + "\n")
-                process.stdin.flush()
+                with suppress(BrokenPipeError):  # it died while it waited: its exit code will say of what
+                    process.stdin.write(message["wait"] + "\n")
+                    process.stdin.flush()
         return stage
 
     def _end(self, process: subprocess.Popen[str]) -> None:

@@ -27,7 +27,7 @@ class ModelCard:
 
     Attributes:
         name: short name.
-        source: as the user gave it.
+        source: the hub id, or the name of the file or folder.
         sha256: of the checkpoint's tensors file.
         task: what the outputs mean, e.g. "classification".
         spec: the network's definition.

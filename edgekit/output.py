@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgekit.errors import OutputError
+from edgekit.launcher import LOG
 from edgekit.manifest import FILE_NAME as MANIFEST
 from edgekit.report import FILE_NAME as REPORT
+
+FAILED_FILES = {REPORT, LOG}  # all that a failed conversion leaves
 
 
 def check_places(output: Path, names: Iterable[str], *, force: bool) -> None:
@@ -20,10 +23,22 @@ def check_places(output: Path, names: Iterable[str], *, force: bool) -> None:
         OutputError: it cannot be written, or an artifact is there already.
     """
     for name in names:
-        if (output / name / MANIFEST).exists() and not force:
-            raise OutputError(f"{output / name} is there already. Replace it with --force, or choose another --output")
-        if (output / name).exists() and not (output / name / REPORT).exists():
-            raise OutputError(f"{output / name} is there and is not edgekit's. Choose another --output")
+        check_place(output / name, force=force)
+
+
+def check_place(place: Path, *, force: bool) -> None:
+    """Refuse to replace an artifact unasked, and somebody else's folder in any case.
+
+    Raises:
+        OutputError: one of both is at the place.
+    """
+    if not place.exists():
+        return
+    if (place / MANIFEST).exists():
+        if not force:
+            raise OutputError(f"{place} is there already. Replace it with --force, or choose another --output")
+    elif not {path.name for path in place.iterdir()} <= FAILED_FILES:
+        raise OutputError(f"{place} is there and is not edgekit's. Choose another --output")
 
 
 @contextmanager
@@ -46,13 +61,25 @@ def staging_in(output: Path) -> Iterator[Path]:
                 break
 
 
-def publish(made: Path, place: Path) -> Path:
-    """Rename into place; what was there goes only when the new one stands."""
+def publish(made: Path, place: Path, *, force: bool) -> Path:
+    """Rename into place; what was there goes only when the new one stands. A failure never takes an artifact's place.
+
+    Returns:
+        The place; or NAME.failed beside it, for the report of a failure where an artifact stands.
+
+    Raises:
+        OutputError: it cannot be put there, or another run was faster.
+    """
+    if (place / MANIFEST).exists() and not (made / MANIFEST).exists():
+        place = place.with_name(f"{place.name}.failed")
+    check_place(place, force=force)
     old = made.with_name(f"{made.name}.old")
     try:
         if place.exists():
             place.rename(old)
         made.rename(place)
     except OSError as error:
+        if old.exists() and not place.exists():
+            old.rename(place)
         raise OutputError(f"cannot put the artifact at {place}: {error.strerror}") from error
     return place

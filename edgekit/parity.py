@@ -268,7 +268,7 @@ def _constant(expected: float, actual: float, sqnr: float | None) -> list[str]:
     if expected < MIN_DEPENDENCE:
         return [
             f"the reference does not depend on the input (it moves by {expected:.1g} of its size): "
-            "untrained or uncalibrated weights make every parity figure meaningless"
+            "untrained or uncalibrated weights, or pictures that are all alike, make every parity figure meaningless"
         ]
     if actual < MIN_DEPENDENCE:
         return [f"it does not depend on the input (it moves by {actual:.1g} of its size)"]

@@ -102,7 +102,7 @@ def convert(desk: Desk, line: Line) -> Report:
     shutil.copyfile(desk.shared / REFERENCE, desk.work / REFERENCE)
     if available.runs == "no":
         return replace(report, problem=Problem("load", "TargetMissing", available.reason))
-    return _verified(report, target, manifest, desk, line, request.num_threads)
+    return _verified(report, target, desk, line, request.num_threads)
 
 
 def verify(desk: Desk, line: Line) -> Report:
@@ -110,8 +110,8 @@ def verify(desk: Desk, line: Line) -> Report:
     request: VerifyRequest = read_json(desk.work / REQUEST, VerifyRequest)
     manifest = read_manifest(desk.artifact)
     target = _runnable(manifest, line)
-    report = replace(_report_of(manifest, desk), status="converted", problem=None)
-    return _verified(report, target, manifest, desk, line, request.num_threads)
+    report = replace(_report_of(manifest, desk), status="converted", problem=None, machine=describe_machine())
+    return _verified(report, target, desk, line, request.num_threads)
 
 
 def profile(desk: Desk, line: Line) -> Report:
@@ -120,6 +120,8 @@ def profile(desk: Desk, line: Line) -> Report:
     manifest = read_manifest(desk.artifact)
     target = _runnable(manifest, line)
     report = _report_of(manifest, desk)
+    if report.problem and report.problem.stage == "latency":
+        report = replace(report, problem=None, status="passed" if report.parity and report.parity.passed else "converted")
     line.enter("latency")
     available = target.probe()
     if available.runs != "native":
@@ -162,13 +164,15 @@ def answer_samples(runner: Runner, images_nchw: Sequence[NDArray[np.float32]], i
     return [dict(runner.infer({input_name: np.ascontiguousarray(image)})) for image in images_nchw]
 
 
-def _verified(report: Report, target: Target, manifest: Manifest, desk: Desk, line: Line, num_threads: int) -> Report:
+def _verified(report: Report, target: Target, desk: Desk, line: Line, num_threads: int) -> Report:
     line.enter("load")
     # The folder as it lies on the disk, and what it says of itself: what a user's app would get.
-    manifest = read_manifest(desk.work if desk.mode == "convert" else desk.artifact)
+    manifest = read_manifest(desk.artifact)
     reference = load_reference(desk.reference)
-    folder = desk.work if desk.mode == "convert" else desk.artifact
-    with target.load(_load_job(manifest, folder, num_threads)) as runner:
+    given, taken = reference.samples[0].image_nchw.shape, manifest.inputs[0].shape
+    if given != taken:
+        raise InputError(f"the reference's images are {list(given)}, and the artifact takes {list(taken)}: see --resolution")
+    with target.load(_load_job(manifest, desk.artifact, num_threads)) as runner:
         line.enter("parity")
         answers = answer_samples(runner, [sample.image_nchw for sample in reference.samples], manifest.inputs[0].name)
         runtime = runner.runtime

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from edgekit.errors import InputError
+from edgekit.errors import InputError, UsageError
 
 MAX_PIXELS = 2**27  # as Pillow's limit on a file: a thin picture must not become a gigantic one
 Resample = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
@@ -40,6 +40,11 @@ class Preprocessing:
     resample: Resample = "bilinear"
     crop: tuple[int, int] | None = None
     scale: float = 1 / 255
+
+    def __post_init__(self) -> None:
+        channels = 1 if self.color == "L" else 3
+        if not len(self.mean) == len(self.std) == channels or 0 in self.std:
+            raise UsageError(f"preprocessing of {self.color} needs {channels} means, and as many deviations other than 0")
 
     def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
         """Convert, resize and crop a picture.

@@ -122,7 +122,9 @@ def convert(plan: ConvertPlan, on_stage: OnStage = silent) -> tuple[Result, ...]
             for cell, report in reports.items():  # one after the other: latency is measured alone
                 if (staging / cell / MANIFEST).is_file():
                     reports[cell] = _profile_cell(launcher, cell, report, staging / cell, plan)
-        return tuple(Result(publish(staging / cell, plan.output / cell), report) for cell, report in reports.items())
+        return tuple(
+            Result(publish(staging / cell, plan.output / cell, force=plan.force), report) for cell, report in reports.items()
+        )
 
 
 def verify(
@@ -271,7 +273,7 @@ def _judge_again(
         num_threads=num_threads,
         blank=_blank_of(folder),
     )
-    if os.access(folder, os.W_OK):
+    if report.size_bytes is not None and os.access(folder, os.W_OK):  # a worker that died does not wipe what was known
         write_json(folder / REPORT, report)
     return Result(folder, report)
 
@@ -296,9 +298,10 @@ def _capture(plan: ConvertPlan, images: Sequence[Path], shared: Path, launcher: 
     from edgekit.mobilenet.program import capture_program, save_program
 
     save_program(capture_program(checkpoint.network()), shared / PROGRAM)
+    path = Path(plan.model.removeprefix("hf://"))
     card = ModelCard(
         _short_name(plan.model),
-        checkpoint.source,
+        path.expanduser().resolve().name if path.exists() else checkpoint.source,  # apps ship this: no paths of a machine
         checkpoint.sha256,
         "classification",
         checkpoint.spec,

@@ -65,7 +65,8 @@ def find_images(folder: Path, *, limit: int | None = None) -> tuple[Path, ...]:
         return (folder,)
     if not folder.is_dir():
         raise InputError(f"no such folder of images: {folder}")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    files = (path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    found = sorted(path for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
     if not found:
         raise InputError(f"no images in {folder} (looked for {', '.join(IMAGE_SUFFIXES)})")
     return tuple(found[:limit])

@@ -44,7 +44,10 @@ def _edgekit(
 
 def main() -> None:
     """Run the command line. Every exception ends here, as one message and an exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI job that is cancelled cleans up as Ctrl-C does
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a cancelled CI job, a closed terminal: clean up as for Ctrl-C
+        signal.signal(number, signal.default_int_handler)
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a label may need more than the terminal has
     sys.exit(_run())
 
 
@@ -78,5 +81,5 @@ def _run() -> int:
 
 
 def _interrupted() -> int:
-    print("edgekit: interrupted; nothing was left behind", file=sys.stderr)
+    print("edgekit: interrupted", file=sys.stderr)
     return 130

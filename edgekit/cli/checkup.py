@@ -52,7 +52,7 @@ def show_checkup(*, json: bool) -> int:
 
 def probe(name: str) -> dict[str, str | bool]:
     """Ask a target whether it works here, in a process of its own: an SDK that crashes takes nothing with it."""
-    command = [sys.executable, "-m", "edgekit.probe", name]
+    command = [sys.executable, "-P", "-m", "edgekit.probe", name]
     child = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         answer: dict[str, str | bool] = json_module.loads(child.stdout.splitlines()[-1])

@@ -14,7 +14,7 @@ from edgekit.manifest import read_manifest
 from edgekit.mobilenet.layers import list_layers, separable_costs
 from edgekit.mobilenet.spec import VERSIONS, MobileNetSpec
 
-_DEFINITION = re.compile(rf"(?:mobilenet_)?({'|'.join(VERSIONS)})(?:_([\d.]+))?(?:_(\d+))?")
+_DEFINITION = re.compile(rf"(?:mobilenet_)?({'|'.join(VERSIONS)})(?:_(\d+(?:\.\d+)?))?(?:_(\d+))?")
 
 MODELS = {
     "digits": "MobileNet V3-Small 0.35 at 32x32, grey, 10 classes: shipped with edgekit, trained on handwritten digits",
@@ -35,7 +35,9 @@ def find_spec(source: str, *, width: float | None, resolution: int | None) -> Mo
         return read_manifest(path).model.spec
     if not path.exists() and (match := _DEFINITION.fullmatch(source)):
         spec = MobileNetSpec(match[1], float(match[2] or 1), int(match[3] or 224))  # type: ignore[arg-type]  # by the regex
-        return replace(spec, width=width or spec.width, resolution=resolution or spec.resolution)
+        return replace(
+            spec, width=spec.width if width is None else width, resolution=spec.resolution if resolution is None else resolution
+        )
     from edgekit.mobilenet.checkpoint import open_checkpoint  # torch: only where there are weights to look at
     from edgekit.mobilenet.overrides import Overrides
 

@@ -26,9 +26,8 @@ class Output(Console):
     """Standard output. `edgekit ... | head` closes it early, which is no error."""
 
     def on_broken_pipe(self) -> None:
-        """Called by rich; leaves with what could be written."""
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0)
+        """Called by rich; what is still to come goes nowhere, and the command keeps its own exit code."""
+        _close_stdout()
 
 
 class Progress:
@@ -83,15 +82,26 @@ def show_predictions(report: Report, predictions: Sequence[Prediction], *, json:
         print(f"edgekit: {problem.message}", file=sys.stderr)
     else:
         for prediction in predictions:
-            print(prediction.image)
-            for candidate in prediction.candidates:
-                print(f"  {candidate.probability:7.2%}  {candidate.label}")
+            seen = [f"  {candidate.probability:7.2%}  {candidate.label}" for candidate in prediction.candidates]
+            print_lines(prediction.image, *seen)
     return problem.exit_code if problem else 0
 
 
 def print_json(content: object) -> None:
     """Print indented JSON on stdout."""
-    print(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())
+    print_lines(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())
+
+
+def print_lines(*lines: str) -> None:
+    """Print on stdout, which somebody may have closed."""
+    try:
+        print("\n".join(lines), flush=True)
+    except BrokenPipeError:
+        _close_stdout()
+
+
+def _close_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_table(table: Table) -> None:

@@ -154,7 +154,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
         InputError: missing, or not UTF-8 text.
     """
     try:
-        return tuple(path.read_text("utf-8").splitlines())
+        return tuple(path.read_text("utf-8-sig").rstrip("\n").splitlines())
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the labels in {path}: {error}") from error
 

@@ -106,6 +106,7 @@ def test_a_folder_of_somebody_elses_is_not_replaced(cli: Cli, output: Path) -> N
     theirs = output / "digits-onnx-float32"
     theirs.mkdir(parents=True)
     (theirs / "thesis.txt").write_text("years of work")
+    (theirs / "report.json").write_text("{}")
     outcome = cli("convert", "-t", "onnx", "-o", output, "--force")
     assert outcome.code == 5
     assert (theirs / "thesis.txt").read_text() == "years of work"

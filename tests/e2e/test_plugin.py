@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -85,3 +90,56 @@ def test_a_plugin_that_cannot_be_imported_says_which(cli: Cli, fake_plugin: Envi
     outcome = cli("convert", "-t", "fake", "-o", tmp_path, "--json", env=without_code)
     assert outcome.code == 3
     assert "edgekit_fake.target" in outcome.reports["digits-fake-float32"]["problem"]["message"]
+
+
+def test_a_worker_that_is_killed_while_it_waits_fails_alone(fake_plugin: Environment, tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "edgekit",
+        "convert",
+        "-t",
+        "fake",
+        "-t",
+        "onnx",
+        "-o",
+        str(tmp_path),
+        "--json",
+        "--no-latency",
+    ]
+    environment = os.environ | fake_plugin
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr
+        for line in process.stderr:
+            if "fake" in line and "waiting for the program" in line:
+                break
+        for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                if f"--work\0{tmp_path}".encode() in (command_line := cmdline.read_bytes()) and b"digits-fake" in command_line:
+                    os.kill(int(cmdline.parent.name), signal.SIGKILL)
+        stdout, _ = process.communicate(timeout=120)
+    reports = {Path(row["folder"]).name: row["report"] for row in json.loads(stdout)["results"]}
+    assert process.returncode == 70
+    assert "SIGKILL" in reports["digits-fake-float32"]["problem"]["message"]
+    assert reports["digits-onnx-float32"]["status"] == "passed"
+
+
+def test_a_failure_does_not_take_an_artifacts_place(cli: Cli, fake_plugin: Environment, tmp_path: Path) -> None:
+    assert cli("convert", "-t", "fake", "-o", tmp_path, "--no-latency", env=fake_plugin).code == 0
+    outcome = cli(
+        "convert", "-t", "fake", "-o", tmp_path, "--no-latency", "--force", "--option", "misbehave=raise", env=fake_plugin
+    )
+    assert outcome.code == 70
+    assert (tmp_path / "digits-fake-float32" / "model.pt2").exists()
+    assert (tmp_path / "digits-fake-float32.failed" / "report.json").exists()
+
+
+def test_the_current_folder_is_not_searched_for_modules(tmp_path: Path) -> None:
+    """A downloaded folder must not run its code because somebody verifies an artifact in it."""
+    (tmp_path / "onnxruntime.py").write_text("open('executed', 'w')")
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "edgekit"), "convert", "-t", "onnx", "-o", "out", "--no-latency"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "executed").exists()
