@@ -6,7 +6,6 @@ Four forms: a Hugging Face folder (transformers' or timm's) or hub id, a state d
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from edgekit.errors import InputError, NetworkError, TargetMissing, UsageError
+from edgekit.manifest import sha256_of
 from edgekit.mobilenet import huggingface, weights
 from edgekit.mobilenet.network import MobileNet
 from edgekit.mobilenet.overrides import Overrides
@@ -168,7 +168,7 @@ def _open_folder(folder: Path, overrides: Overrides) -> Checkpoint:
     checkpoint = Checkpoint(
         folder.resolve().name,
         str(folder),
-        _sha256(file),
+        sha256_of(file),
         described.spec,
         tensors,
         described.preprocessing,
@@ -187,7 +187,7 @@ def _open_file(path: Path, overrides: Overrides) -> Checkpoint:
         spec = weights.infer_spec(tensors, width=overrides.width, resolution=resolution)
         preprocessing = imagenet_preprocessing(spec)
         labels = ()
-    checkpoint = Checkpoint(path.stem, str(path), _sha256(path), spec, tensors, preprocessing, labels)
+    checkpoint = Checkpoint(path.stem, str(path), sha256_of(path), spec, tensors, preprocessing, labels)
     return _overridden(checkpoint, overrides)
 
 
@@ -239,8 +239,3 @@ def _overridden(checkpoint: Checkpoint, overrides: Overrides) -> Checkpoint:
             f"{overrides.labels or checkpoint.source} names {len(labels)} labels for a model of {spec.classes} classes"
         )
     return replace(checkpoint, spec=spec, preprocessing=preprocessing, labels=labels)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
