@@ -12,12 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from edgekit.target import LoadJob, RuntimeInfo
-from edgekit_coreml.reference import ReferenceModel
-
-ARITHMETIC = {
-    "float32": "float32",
-    "float16": "every tensor that the program types as float16 rounded after each operation, float32 accumulation",
-}
+from edgekit_coreml.reference import Mode, ReferenceModel
+from edgekit_coreml.reference.arithmetic import ARITHMETICS
 
 
 class ReferenceRunner:
@@ -25,13 +21,14 @@ class ReferenceRunner:
 
     def __init__(self, job: LoadJob) -> None:
         torch.set_num_threads(job.num_threads)
-        self._model = ReferenceModel(job.path, mode="float16" if job.precision == "float16" else "exact")
+        mode: Mode = "float16" if job.precision == "float16" else "exact"
+        self._model = ReferenceModel(job.path, mode)
         self._output_names = [tensor.name for tensor in job.outputs]
         self.runtime = RuntimeInfo(
             runtime="reference runtime",
             version=version("edgekit-coreml"),
             device="CPU",
-            precision=ARITHMETIC[job.precision],
+            precision=ARITHMETICS[mode].description,
             kind="reference",
         )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,12 +13,28 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edgekit.errors import UsageError
+from edgekit_coreml.reference.arithmetic import ARITHMETICS
 from edgekit_coreml.reference.dtype import HELD
 from edgekit_coreml.reference.package import Package
 from edgekit_coreml.reference.program import Operation, Program, Variable, described, read_program
 from edgekit_coreml.reference.step import prepare, rounded
 
 Mode = Literal["exact", "float16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """An operation that has just run.
+
+    Attributes:
+        operation: which one.
+        where: operator, output and package, for messages.
+        values: what is in memory, by name: all that it was given, all that it computed, and what later ones need.
+    """
+
+    operation: Operation
+    where: str
+    values: Mapping[str, Tensor]
 
 
 class ReferenceModel:
@@ -47,18 +64,19 @@ class ReferenceModel:
             UsageError: no such mode.
             TargetMissing: coremltools, whose message definitions are needed, is not installed.
         """
-        if mode not in ("exact", "float16"):
-            raise UsageError(f"unknown mode {mode!r}: choose exact or float16")
+        if mode not in ARITHMETICS:
+            raise UsageError(f"unknown mode {mode!r}: choose {', '.join(ARITHMETICS)}")
         package = Package.open(Path(path))
         program = read_program(package)
         self._package = package.root.name
-        self._rounds = mode == "float16"
+        arithmetic = ARITHMETICS[mode]
+        self._rounds = arithmetic.rounds
         self.spec_version = program.spec_version
         self.inputs = program.inputs
         self.outputs = program.outputs
         self.op_types = frozenset(operation.type for operation in program.operations)
         self._steps = tuple(
-            prepare(operation, self._package, rounds=self._rounds, spent=spent)
+            prepare(operation, self._package, arithmetic, spent)
             for operation, spent in zip(program.operations, _spent(program), strict=True)
         )
 
@@ -82,13 +100,39 @@ class ReferenceModel:
             UsageError: an input is missing, unknown, or of another shape or kind.
             InputError: the program does not compute what it declares.
         """
-        if unknown := sorted(inputs.keys() - {variable.name for variable in self.inputs}):
-            raise UsageError(f"{self._package} has no input {', '.join(unknown)}; it has {_listed(self.inputs)}")
+        values = self._values(inputs)
         with torch.inference_mode():
-            values = {variable.name: self._given(variable, inputs) for variable in self.inputs}
             for step in self._steps:
                 step(values)
+                for name in step.spent:
+                    del values[name]
             return {variable.name: self._returned(variable, values[variable.name]) for variable in self.outputs}
+
+    def trace(self, inputs: Mapping[str, NDArray[Any]]) -> Iterator[Computed]:
+        """Run the program once, and give what each operation is given and computes, in the order of execution.
+
+        Args:
+            inputs: as for `predict`.
+
+        Yields:
+            One record per operation, before the next one runs.
+
+        Raises:
+            UsageError: as `predict`.
+            InputError: as `predict`.
+        """
+        values = self._values(inputs)
+        for step in self._steps:
+            with torch.inference_mode():
+                step(values)
+            yield Computed(step.operation, step.where, values)
+            for name in step.spent:
+                del values[name]
+
+    def _values(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+        if unknown := sorted(inputs.keys() - {variable.name for variable in self.inputs}):
+            raise UsageError(f"{self._package} has no input {', '.join(unknown)}; it has {_listed(self.inputs)}")
+        return {variable.name: self._given(variable, inputs) for variable in self.inputs}
 
     def _given(self, variable: Variable, inputs: Mapping[str, NDArray[Any]]) -> Tensor:
         if variable.name not in inputs:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from edgekit.errors import InputError
+from edgekit_coreml.reference.arithmetic import Arithmetic
 from edgekit_coreml.reference.dtype import HELD, full_name
 from edgekit_coreml.reference.ops import OPS, Compute, Op, Parameter, tensor
 from edgekit_coreml.reference.program import Operand, Operation, Variable, described, dtype_of
@@ -25,6 +26,7 @@ class Step:
     """An operator with its constants bound.
 
     Attributes:
+        operation: from the program.
         where: operator, output and package, for messages.
         compute: takes the operands that are variables, by keyword.
         operands: the variables behind each keyword.
@@ -33,6 +35,7 @@ class Step:
         spent: names of the values that no later step needs.
     """
 
+    operation: Operation
     where: str
     compute: Compute
     operands: dict[str, str | tuple[str, ...]]
@@ -41,7 +44,7 @@ class Step:
     spent: tuple[str, ...]
 
     def __call__(self, values: dict[str, Tensor]) -> None:
-        """Compute, check, store the results in `values`, and drop from it what is spent.
+        """Compute, check, and store the results in `values`.
 
         Raises:
             InputError: the operator cannot compute from these values, or its result is not what the program declares.
@@ -62,8 +65,6 @@ class Step:
                 computed_type = described(str(value.dtype).removeprefix("torch."), tuple(value.shape))
                 raise InputError(f"{self.where} declares {variable}, but computes {computed_type}")
             values[variable.name] = rounded(value) if variable.name in self.rounded else value
-        for name in self.spent:
-            del values[name]
 
 
 def rounded(value: Tensor) -> Tensor:
@@ -71,13 +72,13 @@ def rounded(value: Tensor) -> Tensor:
     return value.half().float()
 
 
-def prepare(operation: Operation, package: str, *, rounds: bool, spent: Collection[str]) -> Step:
+def prepare(operation: Operation, package: str, arithmetic: Arithmetic, spent: Collection[str]) -> Step:
     """Resolve one operation.
 
     Args:
         operation: from the program.
         package: for messages.
-        rounds: whether values typed float16 are rounded to it.
+        arithmetic: how it is computed.
         spent: names of the values that no later operation needs.
 
     Raises:
@@ -86,7 +87,7 @@ def prepare(operation: Operation, package: str, *, rounds: bool, spent: Collecti
     """
     name = operation.outputs[0].name if operation.outputs else ""
     where = f"{operation.type} {name!r} of {package}"
-    known = OPS.get(operation.type)
+    known = arithmetic.ops.get(operation.type) or OPS.get(operation.type)
     if known is None:
         raise UnknownOp(f"{where}: this operator is not implemented by the reference runtime: run the model on a Mac")
     try:
@@ -95,11 +96,12 @@ def prepare(operation: Operation, package: str, *, rounds: bool, spent: Collecti
     except ValueError as error:
         raise InputError(f"{where}: {error}") from error
     return Step(
+        operation,
         where,
         partial(known.compute, **bound),
         operands,
         tuple((variable, HELD[variable.dtype]) for variable in operation.outputs),
-        frozenset(variable.name for variable in operation.outputs if rounds and variable.dtype == "float16"),
+        frozenset(variable.name for variable in operation.outputs if arithmetic.rounds and variable.dtype == "float16"),
         tuple(spent),
     )
 
@@ -136,8 +138,15 @@ def _constant(parameter: Parameter, value: Operand) -> object:
 
 def _check_dtypes(known: Op, operation: Operation) -> None:
     """The held types cannot tell float16 from float32, so what is declared is checked once here."""
-    source = operation.inputs.get(known.dtype_from, (known.parameters[known.dtype_from].default,))[0]
-    dtype = full_name(source) if isinstance(source, str) else dtype_of(source)
-    for output in operation.outputs:
+    sources = [*known.gives, *known.gives[-1:] * (len(operation.outputs) - len(known.gives))]
+    for output, source in zip(operation.outputs, sources, strict=False):
+        dtype = _dtype(known, operation, source)
         if output.dtype != dtype:
             raise ValueError(f"declares {output}, but its result is of {dtype}")
+
+
+def _dtype(known: Op, operation: Operation, source: str) -> str:
+    if source not in known.parameters:
+        return source
+    given = operation.inputs.get(source, (known.parameters[source].default,))[0]
+    return full_name(given) if isinstance(given, str) else dtype_of(given)

@@ -127,7 +127,7 @@ def identity(x: Tensor) -> Tensor:
     return x
 
 
-@op("cast", dtype_from="dtype")
+@op("cast", gives=("dtype",))
 def cast(x: Tensor, dtype: _Dtype) -> Tensor:
     """Return x in another type, floats truncated towards zero where that is an integer."""
     return x.to(HELD[full_name(dtype)])

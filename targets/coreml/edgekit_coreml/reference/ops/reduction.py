@@ -35,7 +35,7 @@ def reduce_min(x: Tensor, axes: tuple[int, ...] = (), keep_dims: bool = False) -
     return torch.amin(x, axes, keep_dims)
 
 
-@op("reduce_argmax", dtype_from="output_dtype")
+@op("reduce_argmax", gives=("output_dtype",))
 def reduce_argmax(
     x: Tensor, axis: int = -1, keep_dims: bool = False, output_dtype: Literal["int32", "uint16"] = "int32"
 ) -> Tensor:
@@ -43,7 +43,7 @@ def reduce_argmax(
     return torch.argmax(x, axis, keep_dims).to(HELD[output_dtype])
 
 
-@op("reduce_argmin", dtype_from="output_dtype")
+@op("reduce_argmin", gives=("output_dtype",))
 def reduce_argmin(
     x: Tensor, axis: int = -1, keep_dims: bool = False, output_dtype: Literal["int32", "uint16"] = "int32"
 ) -> Tensor:

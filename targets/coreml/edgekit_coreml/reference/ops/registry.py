@@ -79,30 +79,31 @@ class Op:
     Attributes:
         compute: its function, called with keywords.
         parameters: its inputs by name.
-        dtype_from: the input that decides the type of the outputs: a tensor's own type, or a type's name in text.
+        gives: the type of each output, the last one that of all further outputs: the name of an input, for that tensor's own
+            type or for the type that it names in text, or numpy's name of a type.
     """
 
     compute: Compute
     parameters: dict[str, Parameter]
-    dtype_from: str
+    gives: tuple[str, ...]
 
 
 OPS: dict[str, Op] = {}
 
 
-def op(name: str, *, dtype_from: str | None = None) -> Callable[[_F], _F]:
+def op(name: str, *, gives: tuple[str, ...] = ()) -> Callable[[_F], _F]:
     """Register a function under a MIL name. Its parameters are MIL's inputs, its defaults those that MIL documents.
 
     Args:
         name: the operator.
-        dtype_from: see `Op.dtype_from`; the first parameter where it is not said.
+        gives: see `Op.gives`; the first parameter where it is not said.
     """
 
     def register(compute: _F) -> _F:
         hints = get_type_hints(compute)
         signature = inspect.signature(compute).parameters
         parameters = {key: Parameter(key, _without_none(hints[key]), p.default) for key, p in signature.items()}
-        OPS[name] = Op(compute, parameters, dtype_from or next(iter(parameters)))
+        OPS[name] = Op(compute, parameters, gives or (next(iter(parameters)),))
         return compute
 
     return register
