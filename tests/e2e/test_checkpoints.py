@@ -20,8 +20,6 @@ pytestmark = pytest.mark.shared_data
 TARGETS = ("coreml", "executorch", "onnx", "openvino")
 CHECKPOINTS = ("mobilenet_v2_1.0_224", "mobilenet_v1_1.0_224", "mobilenet_v1_0.25_128", "mobilenet_v1_0.25_96_vww")
 CATS = "coco_000000039769_cats.png"
-# XNNPACK's x86 kernels also accumulate in float16, which costs the narrowest V1 most. PyTorch's own float16 is at 38.8 dB there.
-MIN_FLOAT16_DB = {("mobilenet_v1_0.25_128", "executorch"): 38.0}
 # The graph's XML description is 10 % of so small an artifact, and does not shrink with its weights.
 MAX_SIZE_RATIO = {("mobilenet_v1_0.25_96_vww", "openvino"): 0.57}
 
@@ -60,7 +58,7 @@ def test_all_targets_pass_at_both_precisions(converted: tuple[str, Path, Outcome
     for target in TARGETS:
         float32, float16 = (_parity(outcome, f"{name}-{target}-{precision}") for precision in ("float32", "float16"))
         assert float32["image_sqnr_db"] >= 100, target
-        assert float16["image_sqnr_db"] >= MIN_FLOAT16_DB.get((name, target), 42.0), target
+        assert float16["image_sqnr_db"] >= 42, target
         assert float32["top1"] == 1.0, target
 
 

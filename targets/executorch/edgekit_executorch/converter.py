@@ -11,19 +11,23 @@ from executorch.exir import to_edge_transform_and_lower
 from torch.export import ExportedProgram
 
 import edgekit_executorch.pointwise  # noqa: F401  (registers how float16 pointwise convolutions are written)
-from edgekit.mobilenet.float16 import to_float16
 from edgekit.target import ConvertJob
 from edgekit_executorch.delegation import count_delegation, write_delegation
+from edgekit_executorch.mixed import to_mixed
 from edgekit_executorch.passes import without_needless_passes
 
 
-def lower(job: ConvertJob) -> tuple[Path, tuple[str, ...]]:
+def lower(job: ConvertJob, float32_convolutions: int) -> tuple[Path, tuple[str, ...]]:
     """Write `model.pte` and `delegation.json` into the job's folder.
+
+    Args:
+        job: what to convert.
+        float32_convolutions: in a float16 program, how many of the first convolutions stay in float32.
 
     Returns:
         The program's path, and a note if XNNPACK does not run all of it.
     """
-    exported = job.program.exported if job.precision == "float32" else to_float16(job.program)
+    exported = job.program.exported if job.precision == "float32" else to_mixed(job.program, float32_convolutions)
     with without_needless_passes(exported):
         edge = to_edge_transform_and_lower(_with_float_scalars(exported), partitioner=[XnnpackPartitioner()])
     delegation = count_delegation(edge.exported_program().graph_module)

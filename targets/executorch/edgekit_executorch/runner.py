@@ -21,7 +21,7 @@ from edgekit_executorch.delegation import read_delegation
 
 ARITHMETIC = {
     "float32": "float32",
-    "float16": "float16 between layers, as XNNPACK's kernels for this CPU accumulate",
+    "float16": "float32 in the first {float32_convolutions} convolutions, then float16 as XNNPACK's kernels for this CPU accumulate",
 }
 
 
@@ -44,7 +44,7 @@ class ExecuTorchRunner:
             runtime="executorch",
             version=version("executorch"),
             device="CPU (XNNPACK)",
-            precision=ARITHMETIC[job.precision],
+            precision=ARITHMETIC[job.precision].format(**{"float32_convolutions": 0, **job.options}),
             delegated_fraction=delegation.fraction,
             undelegated_ops=tuple(delegation.portable),
         )

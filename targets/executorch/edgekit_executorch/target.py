@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
 
 from edgekit.option import option_strings, parse_options
 from edgekit.target import (
@@ -24,7 +27,13 @@ from edgekit.target import (
 
 @dataclass(frozen=True, slots=True)
 class ExecuTorchOptions:
-    """This target has no `--option` yet."""
+    """`--option` of this target.
+
+    Attributes:
+        float32_convolutions: at float16, how many of the first convolutions stay in float32, where rounding costs most.
+    """
+
+    float32_convolutions: Annotated[int, Meta(ge=0)] = 8
 
 
 class ExecuTorchTarget:
@@ -44,12 +53,12 @@ class ExecuTorchTarget:
         """Write `model.pte`, and `delegation.json` which says how much of it XNNPACK runs.
 
         Raises:
-            edgekit.errors.UsageError: any option.
+            edgekit.errors.UsageError: an unknown option or value.
         """
         options = parse_options(ExecuTorchOptions, job.options, target=self.name)
         from edgekit_executorch.converter import lower
 
-        path, notes = lower(job)
+        path, notes = lower(job, options.float32_convolutions)
         return Conversion(path, "ExecuTorch program (XNNPACK)", option_strings(options), notes)
 
     def load(self, job: LoadJob) -> Runner:

@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from edgekit import registry
-from edgekit.errors import InputError
+from edgekit.errors import InputError, UsageError
 from edgekit.mobilenet.network import MobileNet
 from edgekit.mobilenet.program import capture_program
 from edgekit.mobilenet.spec import MobileNetSpec
 from edgekit.target import Conversion, ConvertJob, LoadJob, Program
 from edgekit_executorch.delegation import read_delegation
+from edgekit_executorch.mixed import to_mixed
 from edgekit_executorch.target import ExecuTorchTarget
 
 
@@ -52,8 +53,32 @@ def test_pointwise_filters_are_stored_in_the_precision_asked_for(converted: tupl
 def test_all_of_v2_is_delegated_in_float32_and_only_the_casts_are_not_in_float16(converted: tuple[str, Conversion]) -> None:
     precision, conversion = converted
     portable = read_delegation(conversion.path.parent).portable
-    assert portable == ({} if precision == "float32" else {"dim_order_ops__to_dim_order_copy_default": 2})
+    # into float16 twice, for a residual connection crosses that line too, and back once
+    assert portable == ({} if precision == "float32" else {"dim_order_ops__to_dim_order_copy_default": 3})
     assert bool(conversion.notes) == bool(portable)
+
+
+def test_the_first_convolutions_stay_in_float32(program: Program, tmp_path: Path) -> None:
+    image = torch.rand(program.inputs[0].shape)
+    with torch.no_grad():
+        exact = program.exported.module()(image)
+    errors = []
+    for count in (0, 8, 99):
+        mixed = to_mixed(program, count)
+        computed = [node.meta["val"].dtype for node in mixed.graph.nodes if "conv2d" in str(node.target)]
+        assert computed == ([torch.float32] * count + [torch.float16] * len(computed))[: len(computed)]
+        with torch.no_grad():
+            answer = mixed.module()(image)
+        assert answer.dtype == torch.float32
+        errors.append(float((answer - exact).norm() / exact.norm()))
+    assert errors[0] >= errors[1] > errors[2] == 0, "all in float32 is the program itself"
+    with torch.no_grad():
+        assert torch.equal(program.exported.module()(image), exact), "the float32 program is not changed"
+
+
+def test_a_negative_count_is_refused(program: Program, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=">= 0"):
+        ExecuTorchTarget().convert(ConvertJob(program, "float16", {"float32_convolutions": "-1"}, tmp_path))
 
 
 def test_the_program_outlives_its_method(converted: tuple[str, Conversion], program: Program) -> None:
