@@ -21,7 +21,7 @@ from edgekit_executorch.delegation import read_delegation
 
 ARITHMETIC = {
     "float32": "float32",
-    "float16": "float32 in the first {float32_convolutions} convolutions, then float16 as XNNPACK's kernels for this CPU accumulate",
+    "float16": "float32 in the first {float32_convolutions} convolutions, then float16 as XNNPACK's kernels accumulate here",
 }
 
 
