@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import InputError
+from edgekit_coreml.reference.dtype import from_bytes, stored_bytes
 from edgekit_coreml.reference.package import Package
 
 _ALIGNMENT = 64
 _HEADER = struct.Struct("<II56x")  # number of blobs, version
-_METADATA = struct.Struct("<IIQQ40x")  # sentinel, dtype, size in bytes, offset of the data
+_METADATA = struct.Struct("<IIQQ40x")  # sentinel, dtype, size in bytes, offset of the data; the rest was once left undefined
 _VERSION = 2
 _SENTINEL = 0xDEADBEEF
 # https://github.com/apple/coremltools/blob/main/mlmodel/src/MILBlob/Blob/BlobDataType.hpp
@@ -63,11 +64,11 @@ class BlobFile:
             raise InputError(f"{path} is not a weight file of version {_VERSION}: its header says {version}")
 
     def read(self, offset: int, dtype: str, count: int) -> NDArray[Any]:
-        """Read one blob as a flat array that shares the file's memory.
+        """Read one blob as a flat array, which shares the file's memory where its values are whole bytes.
 
         Args:
             offset: of the blob's metadata, in bytes.
-            dtype: numpy's name of the type that the program declares.
+            dtype: the type that the program declares, as `HELD` names it.
             count: number of values that the program declares.
 
         Raises:
@@ -81,14 +82,14 @@ class BlobFile:
         stored = _DTYPES.get(number, f"unknown dtype {number}")
         if stored != dtype:
             raise InputError(f"{self.path}: {blob} holds {stored}, but the model declares {dtype}")
-        if size != count * np.dtype(dtype).itemsize:
+        if size != stored_bytes(dtype, count):
             raise InputError(f"{self.path}: {blob} has {size} bytes, but the model declares {count} values of {dtype}")
         if start % _ALIGNMENT or start + size > self._bytes.size:
             raise InputError(
                 f"{self.path}: {blob} has its data at bytes {start} to {start + size} of a file of {self._bytes.size}: "
                 "it is truncated or damaged, copy the package again"
             )
-        return self._bytes[start : start + size].view(dtype)
+        return from_bytes(self._bytes[start : start + size], dtype, count)
 
     def _unpack(self, layout: struct.Struct, offset: int, what: str) -> tuple[int, ...]:
         if offset + layout.size > self._bytes.size:

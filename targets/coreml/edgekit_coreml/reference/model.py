@@ -14,12 +14,13 @@ from torch import Tensor
 
 from edgekit.errors import UsageError
 from edgekit_coreml.reference.arithmetic import ARITHMETICS
+from edgekit_coreml.reference.block import prepare_program
 from edgekit_coreml.reference.dtype import HELD
 from edgekit_coreml.reference.package import Package
-from edgekit_coreml.reference.program import Operation, Program, Variable, described, read_program
-from edgekit_coreml.reference.step import prepare, rounded
+from edgekit_coreml.reference.program import Operation, Variable, described
+from edgekit_coreml.reference.reader import read_program
 
-Mode = Literal["exact", "float16"]
+Mode = Literal["exact", "float16", "neural-engine", "cpu"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class ReferenceModel:
         Args:
             path: the folder.
             mode: "exact" rounds nothing: float16 constants are widened, and everything is float32. "float16" rounds
-                every value that the program types float16 to it, after an operator that computed in float32.
+                every value that the program types float16 to it, after an operator that computed in float32. "neural-engine"
+                and "cpu" are models of how devices sum: see `edgekit_coreml.reference.arithmetic`.
 
         Raises:
             InputError: the package is broken, or holds something else than one ML program of tensors.
@@ -70,15 +72,12 @@ class ReferenceModel:
         program = read_program(package)
         self._package = package.root.name
         arithmetic = ARITHMETICS[mode]
-        self._rounds = arithmetic.rounds
+        self._round = arithmetic.round
         self.spec_version = program.spec_version
         self.inputs = program.inputs
         self.outputs = program.outputs
         self.op_types = frozenset(operation.type for operation in program.operations)
-        self._steps = tuple(
-            prepare(operation, self._package, arithmetic, spent)
-            for operation, spent in zip(program.operations, _spent(program), strict=True)
-        )
+        self._steps, self._fixed = prepare_program(program, self._package, arithmetic)
 
     @property
     def num_threads(self) -> int:
@@ -132,7 +131,7 @@ class ReferenceModel:
     def _values(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
         if unknown := sorted(inputs.keys() - {variable.name for variable in self.inputs}):
             raise UsageError(f"{self._package} has no input {', '.join(unknown)}; it has {_listed(self.inputs)}")
-        return {variable.name: self._given(variable, inputs) for variable in self.inputs}
+        return self._fixed | {variable.name: self._given(variable, inputs) for variable in self.inputs}
 
     def _given(self, variable: Variable, inputs: Mapping[str, NDArray[Any]]) -> Tensor:
         if variable.name not in inputs:
@@ -143,25 +142,10 @@ class ReferenceModel:
             raise UsageError(f"input {variable} of {self._package} was given {found}")
         held = HELD[variable.dtype]
         value = torch.from_numpy(np.array(array, str(held).removeprefix("torch."), order="C"))
-        return rounded(value) if self._rounds and variable.dtype == "float16" else value
+        return self._round(value) if self._round and variable.dtype == "float16" else value
 
     def _returned(self, variable: Variable, value: Tensor) -> NDArray[Any]:
-        return np.array(value.numpy(), variable.dtype if self._rounds else None, order="C")
-
-
-def _spent(program: Program) -> Iterable[list[str]]:
-    """For each operation, the values that neither a later one nor the caller needs."""
-    needed = {output.name for output in program.outputs}
-    spent = []
-    for operation in reversed(program.operations):
-        touched = [*_variables(operation), *(output.name for output in operation.outputs)]
-        spent.append([name for name in dict.fromkeys(touched) if name not in needed])
-        needed.update(touched)
-    return reversed(spent)
-
-
-def _variables(operation: Operation) -> Iterable[str]:
-    return (each.name for given in operation.inputs.values() for each in given if isinstance(each, Variable))
+        return np.array(value.numpy(), variable.dtype if self._round else None, order="C")
 
 
 def _listed(variables: Iterable[Variable]) -> str:

@@ -17,7 +17,7 @@ from edgekit_coreml.reference.ops.quantization import dequantize
 from edgekit_coreml.reference.ops.registry import op
 
 
-@op("constexpr_affine_dequantize", gives=("scale",))
+@op("constexpr_affine_dequantize", gives=("scale",), own=("scale", "zero_point"))
 def affine_dequantize(quantized_data: Tensor, zero_point: Tensor, scale: Tensor, axis: int) -> Tensor:
     """Return scale * (quantized_data - zero_point); scale and zero point are for all, or per channel along `axis`."""
     return dequantize(quantized_data, scale, zero_point, axis)
@@ -29,7 +29,7 @@ def cast(source_val: Tensor, output_dtype: Literal["fp32"]) -> Tensor:
     return source_val.clone()
 
 
-@op("constexpr_blockwise_shift_scale", gives=("scale",))
+@op("constexpr_blockwise_shift_scale", gives=("scale",), own=("scale", "offset"))
 def blockwise_shift_scale(data: Tensor, scale: Tensor, offset: Tensor | None = None) -> Tensor:
     """Return scale * (data - offset), where each scale and offset is for one block of the data."""
     steps = data.float()
@@ -38,7 +38,7 @@ def blockwise_shift_scale(data: Tensor, scale: Tensor, offset: Tensor | None = N
     return _spread(scale, data.shape, "scales") * steps
 
 
-@op("constexpr_lut_to_dense", gives=("lut",))
+@op("constexpr_lut_to_dense", gives=("lut",), own=("lut",))
 def lut_to_dense(indices: Tensor, lut: Tensor, shape: tuple[int, ...] | None = None, vector_axis: int | None = None) -> Tensor:
     """Return the entries of a look-up table that the indices name.
 
@@ -53,7 +53,7 @@ def lut_to_dense(indices: Tensor, lut: Tensor, shape: tuple[int, ...] | None = N
     return lut[_unpack(indices, lut.numel().bit_length() - 1, prod(shape)).long()].reshape(shape)
 
 
-@op("constexpr_sparse_to_dense", gives=("nonzero_data",))
+@op("constexpr_sparse_to_dense", gives=("nonzero_data",), own=("mask",))
 def sparse_to_dense(nonzero_data: Tensor, mask: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
     """Return zeros, with the values in row-major order where the mask is 1.
 
@@ -69,7 +69,7 @@ def sparse_to_dense(nonzero_data: Tensor, mask: Tensor, shape: tuple[int, ...] |
     return dense
 
 
-@op("constexpr_lut_to_sparse", gives=("indices_mask", "lut"))
+@op("constexpr_lut_to_sparse", gives=("indices_mask", "lut"), own=("indices_mask", "lut"))
 def lut_to_sparse(
     indices_mask: Tensor, indices_nonzero_data: Tensor, lut: Tensor, vector_axis: int | None = None
 ) -> tuple[Tensor, Tensor]:
@@ -79,7 +79,7 @@ def lut_to_sparse(
     return mask, dense[mask != 0]
 
 
-@op("constexpr_sparse_blockwise_shift_scale", gives=("data_mask", "scale"))
+@op("constexpr_sparse_blockwise_shift_scale", gives=("data_mask", "scale"), own=("data_mask", "scale", "offset"))
 def sparse_blockwise_shift_scale(
     data_mask: Tensor, nonzero_data: Tensor, scale: Tensor, offset: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:

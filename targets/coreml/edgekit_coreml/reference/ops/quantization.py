@@ -11,7 +11,7 @@ from edgekit_coreml.reference.dtype import HELD
 from edgekit_coreml.reference.ops.registry import op
 
 
-@op("quantize", gives=("output_dtype",))
+@op("quantize", gives=("output_dtype",), own=("zero_point",))
 def quantize(
     input: Tensor,
     scale: Tensor,
@@ -34,7 +34,7 @@ def quantize(
     return torch.clamp(steps, limits.min, limits.max).to(dtype)
 
 
-@op("dequantize", gives=("scale",))
+@op("dequantize", gives=("scale",), own=("scale",))
 def dequantize(
     input: Tensor,
     scale: Tensor,

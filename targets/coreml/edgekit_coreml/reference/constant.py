@@ -1,0 +1,106 @@
+"""Constants of a program: MIL's `Value` messages, with their numbers in the message or in a weight file."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit_coreml.reference import protobuf
+from edgekit_coreml.reference.blob import Weights
+from edgekit_coreml.reference.dtype import HELD, from_bytes, stored_bytes
+from edgekit_coreml.reference.program import Constant, Shape, described
+
+# coremltools/converters/mil/backend/mil/helper.py, _tensor_field_by_type: which field holds the values of which type, first
+# where coremltools writes them. 16-bit integers will move to bytes some day, it says.
+_FIELDS = {
+    "float32": ("floats",),
+    "float64": ("doubles",),
+    "bool": ("bools",),
+    "int16": ("ints", "bytes"),
+    "uint16": ("ints", "bytes"),
+    "int32": ("ints",),
+    "uint32": ("bytes", "ints"),
+    "int64": ("longInts",),
+    "uint64": ("longInts",),
+    "string": ("strings",),
+}
+_PACKED = ("bytes",)
+
+
+class Fault(Exception):
+    """What is wrong with a model's message; the file is added where it is known."""
+
+
+def read_constant(value: Any, name: str, weights: Weights) -> Constant:
+    """Read a `Value`.
+
+    Args:
+        value: the message.
+        name: for messages.
+        weights: the package's weight files.
+
+    Raises:
+        Fault: it does not hold what it declares, or nothing that can be held.
+        edgekit.errors.InputError: a weight file is damaged or another model's.
+    """
+    dtype, shape = tensor_type(value.type, name)
+    if (dtype not in HELD and dtype != "string") or shape is None or None in shape:
+        raise Fault(f"constant {name!r} is of {described(dtype, shape)}, which the reference runtime cannot hold")
+    sizes = tuple(size for size in shape if size is not None)
+    match value.WhichOneof("value"):
+        case "blobFileValue" if dtype != "string":
+            blob = value.blobFileValue
+            return Constant(dtype, _shaped(weights.read(blob.fileName, blob.offset, dtype, prod(sizes)), name, dtype, sizes))
+        case "immediateValue" if value.immediateValue.WhichOneof("value") == "tensor":
+            return Constant(dtype, _immediate(value.immediateValue.tensor, name, dtype, sizes))
+    raise Fault(f"constant {name!r} is stored in a way that is not implemented")
+
+
+def tensor_type(type_: Any, name: str) -> tuple[str, Shape | None]:
+    """Read a `ValueType` that is a tensor's: its dtype as `Variable` names it, and its shape.
+
+    Raises:
+        Fault: it is of another kind, or its rank is not that of its sizes.
+    """
+    kind = type_.WhichOneof("type")
+    if kind != "tensorType":
+        raise Fault(f"{name!r} is of {kind or 'no type'}, which is not implemented: only tensors are")
+    tensor = type_.tensorType
+    dtype = protobuf.tensor_dtype(tensor.dataType)
+    if any(dimension.unknown.variadic for dimension in tensor.dimensions):
+        return dtype, None
+    if tensor.rank != len(tensor.dimensions):
+        raise Fault(f"{name!r} declares rank {tensor.rank} and {len(tensor.dimensions)} sizes")
+    return dtype, tuple(
+        dimension.constant.size if dimension.WhichOneof("dimension") == "constant" else None for dimension in tensor.dimensions
+    )
+
+
+def _immediate(tensor: Any, name: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any] | str:
+    fields, field = _FIELDS.get(dtype, _PACKED), tensor.WhichOneof("value")
+    if field not in fields:
+        raise Fault(f"constant {name!r} of {dtype} has its values in {field}, not in {' or '.join(fields)}")
+    values = getattr(tensor, field).values
+    if dtype == "string":
+        if shape or len(values) != 1:
+            raise Fault(f"constant {name!r} is a tensor of strings, which is not implemented")
+        return str(values[0])
+    if field == "bytes":
+        needed = stored_bytes(dtype, prod(shape))
+        if len(values) != needed:
+            raise Fault(f"constant {name!r} does not hold values of {described(dtype, shape)}: {len(values)} bytes, not {needed}")
+        return _shaped(from_bytes(np.frombuffer(bytearray(values), np.uint8), dtype, prod(shape)), name, dtype, shape)
+    try:
+        return _shaped(np.array(values, dtype), name, dtype, shape)
+    except OverflowError as error:
+        raise Fault(f"constant {name!r} does not hold values of {described(dtype, shape)} ({error})") from error
+
+
+def _shaped(values: NDArray[Any], name: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    try:
+        return values.reshape(shape)
+    except (ValueError, OverflowError) as error:
+        raise Fault(f"constant {name!r} does not hold values of {described(dtype, shape)} ({error})") from error
