@@ -19,7 +19,7 @@ from edgekit_coreml.reference.ops import (
     shape,
     slicing,
 )
-from edgekit_coreml.reference.ops.registry import OPS, Compute, Op, Parameter, tensor
+from edgekit_coreml.reference.ops.registry import OPS, Compute, Op, Parameter
 
 __all__ = [
     "OPS",
@@ -39,5 +39,4 @@ __all__ = [
     "resizing",
     "shape",
     "slicing",
-    "tensor",
 ]
