@@ -70,8 +70,10 @@ def publish(made: Path, place: Path, *, force: bool) -> Path:
     Raises:
         OutputError: it cannot be put there, or another run was faster.
     """
-    if (place / MANIFEST).exists() and not (made / MANIFEST).exists():
-        place = place.with_name(f"{place.name}.failed")
+    failed = place.with_name(f"{place.name}.failed")
+    has_succeeded = (made / MANIFEST).exists()
+    if (place / MANIFEST).exists() and not has_succeeded:
+        place = failed
     check_place(place, force=force)
     old = made.with_name(f"{made.name}.old")
     try:
@@ -82,4 +84,6 @@ def publish(made: Path, place: Path, *, force: bool) -> Path:
         if old.exists() and not place.exists():
             old.rename(place)
         raise OutputError(f"cannot put the artifact at {place}: {error.strerror}") from error
+    if has_succeeded and failed.is_dir() and {path.name for path in failed.iterdir()} <= FAILED_FILES:
+        shutil.rmtree(failed, ignore_errors=True)  # an earlier attempt's: no longer true
     return place

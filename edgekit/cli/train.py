@@ -35,10 +35,15 @@ def digits(
     ),
     seed: Annotated[int, typer.Option("--seed", help="Of the weights, the shuffling and the augmentation.")] = 0,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the pictures.")] = None,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Replace a model that is there already.")] = False,
     quiet: flags.Quiet = False,
 ) -> int:
     """Train the embedded MobileNet on scikit-learn's handwritten digits. Minutes on two cores; needs edgekit[train]."""
     from edgekit.digits.recipe import EPOCHS, train
+    from edgekit.errors import OutputError
+
+    if (output / "model.safetensors").exists() and not force:
+        raise OutputError(f"{output} has a model already. Replace it with --force, or choose another --output")
 
     def report(epoch: int, loss: float, accuracy: float) -> None:
         if not quiet:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 EMBEDDED = ("digits",)
 _METADATA_KEY = "edgekit"
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 _HUB_FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -116,9 +116,12 @@ def download(repository: str) -> Path:
     """Return the local copy of a hub repository's three files, downloading what is not there yet.
 
     Raises:
+        UsageError: this cannot be a repository's name.
         TargetMissing: huggingface_hub is not installed.
         NetworkError: the files are neither in the cache nor to be had.
     """
+    if not _is_hub_id(repository):
+        raise UsageError(f"{repository!r} is no Hugging Face id: it is OWNER/NAME, such as google/mobilenet_v2_1.0_224")
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -163,10 +166,13 @@ def _open_folder(folder: Path, overrides: Overrides) -> Checkpoint:
     file = folder / "model.safetensors"
     if not file.is_file():
         raise InputError(f"{folder} has no model.safetensors: a Hugging Face folder has it beside config.json")
+    name = folder.resolve().name
+    if not (folder / "config.json").exists() and _own_metadata(file):
+        return replace(_open_file(file, overrides), name=name, source=str(folder))
     tensors = weights.read_tensors(file)
     described = huggingface.read_folder(folder, tensors)
     checkpoint = Checkpoint(
-        folder.resolve().name,
+        name,
         str(folder),
         sha256_of(file),
         described.spec,

@@ -204,3 +204,18 @@ def test_without_huggingface_hub_a_hub_id_says_what_to_install(monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(TargetMissing, match=r'pip install "edgekit\[hub\]"'):
         open_checkpoint("google/no-such-model")
+
+
+@pytest.mark.parametrize("source", ["hf://", "hf://../../etc", "hf://a/b/c", "hf://-/x"])
+def test_what_cannot_be_a_hub_id_is_a_usage_error(source: str) -> None:
+    with pytest.raises(UsageError, match="OWNER/NAME"):
+        open_checkpoint(source)
+
+
+def test_the_folder_of_edgekits_own_file_is_a_model(network: MobileNet, tmp_path: Path) -> None:
+    """What `edgekit train digits --output DIR` leaves."""
+    preprocessing = Preprocessing("RGB", mean=(0.5,) * 3, std=(0.5,) * 3, resize=(32, 32))
+    save_checkpoint(tmp_path / "model.safetensors", network, preprocessing=preprocessing, labels=())
+    checkpoint = open_checkpoint(str(tmp_path))
+    assert (checkpoint.name, checkpoint.source) == (tmp_path.name, str(tmp_path))
+    assert checkpoint.preprocessing == preprocessing
