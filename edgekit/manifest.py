@@ -19,6 +19,7 @@ SCHEMA_VERSION = 1
 FILE_NAME = "manifest.json"
 _Record = TypeVar("_Record")
 _Size = Annotated[int, msgspec.Meta(ge=0)]
+_Tensors = Annotated[tuple[TensorSpec, ...], msgspec.Meta(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,8 @@ class Manifest:
     format: str
     precision: str
     entry: str
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
+    inputs: _Tensors
+    outputs: _Tensors
     files: tuple[FileRecord, ...]
     options: Mapping[str, str]
     notes: tuple[str, ...]

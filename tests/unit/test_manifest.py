@@ -180,6 +180,7 @@ def test_another_schema_version_is_told_before_anything_else(version: int, folde
         ({"files": [{"path": "model.bin", "size_bytes": -1, "sha256": ""}]}, r"\$\.files\[0\]\.size_bytes"),
         ({"schema_version": "1"}, r"\$\.schema_version"),
         ({"inputs": [{"name": "image"}]}, r"\$\.inputs\[0\]"),
+        ({"inputs": []}, r"\$\.inputs"),
     ],
 )
 def test_a_wrong_field_is_named(changes: dict[str, Any], message: str, folder: Path) -> None:
