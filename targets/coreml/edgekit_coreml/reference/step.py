@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from edgekit.errors import InputError
 from edgekit_coreml.reference.arithmetic import Arithmetic
 from edgekit_coreml.reference.dtype import HELD, full_name
-from edgekit_coreml.reference.ops import OPS, Compute, Op, Parameter
+from edgekit_coreml.reference.ops import OPS, Compute, Op, Parameter, Rounded
 from edgekit_coreml.reference.program import Constant, Operand, Operation, Variable, described
 
 
@@ -121,7 +122,15 @@ def _check_inputs(known: Op, operation: Operation) -> list[tuple[Parameter, tupl
                 shared.setdefault(operand.dtype, parameter.name)
     if len(shared) > 1:
         raise ValueError(f"inputs of one type are {' and '.join(f'{name} of {dtype}' for dtype, name in shared.items())}")
-    return [(parameter, given) for parameter, given in pairs if given]
+    completed = [(parameter, given or _rounded_default(parameter, pairs[0][1])) for parameter, given in pairs]
+    return [(parameter, given) for parameter, given in completed if given]
+
+
+def _rounded_default(parameter: Parameter, first: Sequence[Operand]) -> tuple[Operand, ...]:
+    if not isinstance(parameter.default, Rounded):
+        return ()
+    dtype = first[0].dtype
+    return (Constant(dtype, np.array(parameter.default, dtype)),)
 
 
 def _check_outputs(known: Op, operation: Operation) -> None:
@@ -134,6 +143,9 @@ def _check_outputs(known: Op, operation: Operation) -> None:
 
 
 def _dtype(known: Op, operation: Operation, source: str) -> str:
+    names = source.split("|")
+    computed = (name for name in names if any(isinstance(each, Variable) for each in operation.inputs.get(name, ())))
+    source = next(computed, names[0])
     if source not in known.parameters:
         return source
     given = operation.inputs.get(source)

@@ -30,17 +30,23 @@ def leaky_relu(x: Tensor, alpha: float) -> Tensor:
     return functional.leaky_relu(x, alpha)
 
 
-@op("prelu")
+@op("prelu", own=("alpha",))
 def prelu(x: Tensor, alpha: Tensor) -> Tensor:
-    """Return x where x > 0, otherwise alpha[channel] * x."""
-    if alpha.shape != x.shape[1:2]:
-        raise ValueError(f"alpha has shape {list(alpha.shape)} for {x.shape[1]} channels")
+    """Return x where x > 0, otherwise alpha[channel] * x.
+
+    Raises:
+        ValueError: the channels of x, which has three to five axes, are not those of alpha; or alpha differs between them and x
+            has not four axes, for which Core ML fails (rdar://91442339 in coremltools' mil/ops/tests/iOS14/test_activation.py).
+    """
+    _check_channels(x, alpha, "alpha")
+    if x.ndim != 4 and (alpha != alpha[0]).any():
+        raise ValueError(f"alpha differs between channels, and x has {x.ndim} axes: Core ML allows that for four alone")
     return functional.prelu(x, alpha)
 
 
 @op("clamped_relu")
 def clamped_relu(x: Tensor, alpha: float, beta: float) -> Tensor:
-    """Return min(beta, x) where x >= 0, otherwise min(beta, alpha * x)."""
+    """Return min(beta, x) where x >= 0, otherwise min(beta, alpha * x). coremltools itself counts a beta below 0 twice."""
     return functional.leaky_relu(x, alpha).clamp_(max=beta)
 
 
@@ -106,6 +112,15 @@ def softplus(x: Tensor) -> Tensor:
     return torch.logaddexp(x, x.new_zeros(()))
 
 
+@op("softplus_parametric", own=("alpha", "beta"))
+def softplus_parametric(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    """Return alpha[channel] * log(1 + e^(beta[channel] * x))."""
+    for name, parameter in (("alpha", alpha), ("beta", beta)):
+        _check_channels(x, parameter, name)
+    sizes = (-1, *[1] * (x.ndim - 2))
+    return alpha.reshape(sizes) * softplus(x * beta.reshape(sizes))
+
+
 @op("softsign")
 def softsign(x: Tensor) -> Tensor:
     """Return x / (1 + |x|)."""
@@ -116,3 +131,8 @@ def softsign(x: Tensor) -> Tensor:
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return e^x / sum(e^x) along an axis."""
     return functional.softmax(x, axis)
+
+
+def _check_channels(x: Tensor, parameter: Tensor, name: str) -> None:
+    if not 3 <= x.ndim <= 5 or parameter.shape != x.shape[1:2]:
+        raise ValueError(f"{name} has shape {list(parameter.shape)} for x of {list(x.shape)}: it needs one number per channel")

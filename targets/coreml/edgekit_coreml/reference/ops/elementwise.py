@@ -1,4 +1,4 @@
-"""Arithmetic element by element, with numpy's broadcasting."""
+"""Arithmetic of two tensors element by element, with numpy's broadcasting. Integers wrap around where they overflow."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from edgekit_coreml.reference.dtype import HELD, full_name
 from edgekit_coreml.reference.ops.registry import op
-
-_Dtype = Literal["fp16", "fp32", "int8", "uint8", "int16", "uint16", "int32", "bool"]
 
 
 @op("add")
@@ -33,101 +30,71 @@ def mul(x: Tensor, y: Tensor) -> Tensor:
 
 @op("real_div")
 def real_div(x: Tensor, y: Tensor) -> Tensor:
-    """Return x / y."""
-    return x / y
+    """Return x / y, for integers rounded towards zero.
+
+    ML programs give two integers an integer (coremltools, mil/ops/tests/iOS14/test_elementwise_binary.py, which compares
+    with Core ML for positive numbers); coremltools itself casts the quotient, which drops its fraction.
+
+    Raises:
+        ValueError: an integer is divided by zero.
+    """
+    return x / y if x.is_floating_point() else _divided(x, y, "trunc")
+
+
+@op("floor_div")
+def floor_div(x: Tensor, y: Tensor) -> Tensor:
+    """Return the integer next below the exact quotient x / y: 1 // 0.1 is 9, for the float 0.1 is more than a tenth.
+
+    Raises:
+        ValueError: an integer is divided by zero.
+    """
+    return torch.div(x, y, rounding_mode="floor") if x.is_floating_point() else _divided(x, y, "floor")
+
+
+@op("mod")
+def mod(x: Tensor, y: Tensor) -> Tensor:
+    """Return the remainder of x / y where both have one sign.
+
+    coremltools computes Python's remainder, which has the sign of y. Core ML was seen to compute C's, which has that of x
+    (https://github.com/kasper0406/stablehlo-coreml/pull/70).
+
+    Raises:
+        ValueError: these two differ, or an integer is divided by zero.
+    """
+    if not x.is_floating_point() and (y == 0).any():
+        raise ValueError("an integer is divided by zero")
+    remainder = torch.fmod(x, y) if x.is_floating_point() else torch.fmod(x.long(), y.long()).to(x.dtype)
+    if ((remainder != 0) & ((remainder < 0) != (y < 0))).any():
+        raise ValueError("x and y have different signs: Core ML and its documentation disagree about the sign of the remainder")
+    return remainder
 
 
 @op("pow")
 def power(x: Tensor, y: Tensor) -> Tensor:
-    """Return x to the power of y."""
+    """Return x to the power of y.
+
+    Raises:
+        ValueError: an integer has a negative power, which is a fraction.
+    """
+    if not x.is_floating_point() and (y < 0).any():
+        raise ValueError("a negative power of an integer is no integer")
     return torch.pow(x, y)
 
 
 @op("maximum")
 def maximum(x: Tensor, y: Tensor) -> Tensor:
-    """Return the greater of x and y."""
+    """Return the greater of x and y, and NaN where either is NaN, as coremltools does; the documentation's formula gives y."""
     return torch.maximum(x, y)
 
 
 @op("minimum")
 def minimum(x: Tensor, y: Tensor) -> Tensor:
-    """Return the smaller of x and y."""
+    """Return the smaller of x and y; NaN as in `maximum`."""
     return torch.minimum(x, y)
 
 
-@op("abs")
-def absolute(x: Tensor) -> Tensor:
-    """Return |x|."""
-    return torch.abs(x)
-
-
-@op("square")
-def square(x: Tensor) -> Tensor:
-    """Return x * x."""
-    return x * x
-
-
-@op("sqrt")
-def sqrt(x: Tensor) -> Tensor:
-    """Return the square root of x."""
-    return torch.sqrt(x)
-
-
-@op("rsqrt")
-def rsqrt(x: Tensor, epsilon: float = 1e-12) -> Tensor:
-    """Return 1 / sqrt(x + epsilon)."""
-    return torch.rsqrt(x + epsilon)
-
-
-@op("inverse")
-def inverse(x: Tensor, epsilon: float = 1e-4) -> Tensor:
-    """Return 1 / (x + epsilon)."""
-    return torch.reciprocal(x + epsilon)
-
-
-@op("exp")
-def exp(x: Tensor) -> Tensor:
-    """Return e to the power of x."""
-    return torch.exp(x)
-
-
-@op("log")
-def log(x: Tensor, epsilon: float = 1e-45) -> Tensor:
-    """Return the natural logarithm of x + epsilon."""
-    return torch.log(x + epsilon)
-
-
-@op("tanh")
-def tanh(x: Tensor) -> Tensor:
-    """Return the hyperbolic tangent of x."""
-    return torch.tanh(x)
-
-
-@op("erf")
-def erf(x: Tensor) -> Tensor:
-    """Return the Gauss error function of x."""
-    return torch.erf(x)
-
-
-@op("clip")
-def clip(x: Tensor, alpha: float, beta: float) -> Tensor:
-    """Return min(max(x, alpha), beta)."""
-    return torch.clamp(x, alpha, beta)
-
-
-@op("threshold")
-def threshold(x: Tensor, alpha: float) -> Tensor:
-    """Return max(x, alpha)."""
-    return torch.clamp(x, min=alpha)
-
-
-@op("identity")
-def identity(x: Tensor) -> Tensor:
-    """Return x."""
-    return x
-
-
-@op("cast", gives=("dtype",))
-def cast(x: Tensor, dtype: _Dtype) -> Tensor:
-    """Return x in another type, floats truncated towards zero where that is an integer."""
-    return x.to(HELD[full_name(dtype)])
+def _divided(x: Tensor, y: Tensor, rounding: Literal["trunc", "floor"]) -> Tensor:
+    if (y == 0).any():
+        raise ValueError("an integer is divided by zero")
+    # in 64 bits, for a processor traps -2^31 / -1 in 32
+    return torch.div(x.long(), y.long(), rounding_mode=rounding).to(x.dtype)

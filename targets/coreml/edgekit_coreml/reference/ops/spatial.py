@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 PadType = Literal["valid", "same", "same_lower", "custom"]
+Pads = list[tuple[int, int]]
 
 
-def pads_of(
-    pad_type: PadType, pad: Sequence[int], sizes: Sequence[int], kernel: Sequence[int], strides: Sequence[int]
-) -> list[tuple[int, int]]:
+def pads_of(pad_type: PadType, pad: Sequence[int], sizes: Sequence[int], kernel: Sequence[int], strides: Sequence[int]) -> Pads:
     """Work out the pixels before and after each axis.
 
     Args:
@@ -32,8 +31,9 @@ def pads_of(
             if len(pad) != 2 * len(axes) or min(pad) < 0:
                 raise ValueError(f"pad {list(pad)} is not two numbers from 0 for each of {len(axes)} axes")
             return list(zip(pad[::2], pad[1::2], strict=True))
-    # TensorFlow's rule, from which coremltools converts "SAME" and by which it infers shapes. The formula in the text
-    # of the documentation is the case of stride 1.
+    # TensorFlow's rule, from which coremltools converts "SAME" and by which it infers shapes, and which Core ML documents for
+    # neural networks (SamePadding in mlmodel/format/NeuralNetwork.proto). The formula in the documentation of the MIL operator
+    # is the case of stride 1, with the odd pixel of an even kernel on the other side.
     totals = [max((-(-size // stride) - 1) * stride + window - size, 0) for size, window, stride in axes]
     if pad_type == "same":
         return [(total // 2, total - total // 2) for total in totals]
