@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -12,16 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edgekit_coreml.reference.program import Constant, Operand, described
-from edgekit_coreml.reference.value import Elements, State, Value
 
-Running = Generator[Any, None, tuple[Value, ...]]
-"""Operations that yield after each of them, so that they can be watched, and return what they compute."""
-Blocks = tuple[Callable[..., Running], ...]
-"""What an operator of control flow is given as `blocks`, each called with the values of its inputs."""
-Labels = tuple[str, ...] | tuple[int, ...]
-"""The elements of a constant list."""
-
-Compute = Callable[..., Value | tuple[Value, ...] | Running]
+Compute = Callable[..., Tensor | tuple[Tensor, ...]]
 _F = TypeVar("_F", bound=Compute)
 
 _KINDS: dict[Any, tuple[str, str]] = {
@@ -58,57 +50,37 @@ class Parameter:
     @property
     def is_tensor(self) -> bool:
         """It takes one variable or constant, as it is."""
-        return self.hint in (Tensor, Elements, State)
+        return self.hint is Tensor
 
     @property
     def is_tensors(self) -> bool:
         """It takes a tuple of variables and constants, as they are."""
-        return self.hint in (tuple[Tensor, ...], tuple[Value, ...])
+        return bool(self.hint == tuple[Tensor, ...])
 
-    def check(self, given: Sequence[Operand]) -> None:
-        """See that constants and variables can be turned into what the annotation asks for, as far as it is known.
+    def check(self, operand: Operand) -> None:
+        """See that a constant or a variable can be turned into what the annotation asks for, as far as it is known.
 
         Raises:
-            ValueError: there are too many or too few, or one is of another kind of type, or of another rank.
+            ValueError: it is of another kind of type, or of another rank.
         """
-        if len(given) != 1 and (given or self.is_required) and not ((self.is_tensors and given) or self._is_sequence):
-            raise ValueError(f"input {self.name!r} has {len(given)} values, not one")
-        for operand in given:
-            if self.is_tensor or self.is_tensors:
-                self._check_value(operand)
-            elif operand.dtype == "string" or operand.kind != "tensor":
-                self._check_text(operand)
-            else:
-                self._check_number(operand, rank=int(self._is_sequence and len(given) == 1))
-
-    def _check_value(self, operand: Operand) -> None:
-        wanted = {Elements: "list", State: "state"}.get(self.hint, "tensor")
-        if operand.dtype == "string" or (operand.kind != wanted and self.hint != tuple[Value, ...]):
-            found = "text" if operand.dtype == "string" else f"a {operand.kind}"
-            raise ValueError(f"input {self.name!r} is {found}, not a {wanted}")
-
-    def _check_text(self, operand: Operand) -> None:
-        wanted = _KINDS.get(self._element, ("", "text"))[1]
-        if self.hint == Labels or self.hint is str or get_origin(self.hint) is Literal:
-            if not isinstance(operand, Constant):
-                raise ValueError(f"input {self.name!r} is computed by the program, where only a constant can be")
-            if get_origin(self.hint) is Literal and operand.value not in get_args(self.hint):
-                raise ValueError(f"input {self.name!r} is {operand.value!r}, not one of {get_args(self.hint)}")
-            wanted = "text" if self.hint != Labels else "a list"
-        if (operand.kind == "list") != (self.hint == Labels) or wanted not in ("text", "a list"):
-            raise ValueError(
-                f"input {self.name!r} is {'text' if operand.kind == 'tensor' else f'a {operand.kind}'}, not {wanted}"
-            )
-
-    def _check_number(self, operand: Operand, rank: int) -> None:
+        if self.is_tensor or self.is_tensors:
+            if operand.dtype == "string":
+                raise ValueError(f"input {self.name!r} is text, not a tensor")
+            return
         kinds, wanted = _KINDS.get(self._element, ("", "text"))
-        has_rank = operand.shape is None or len(operand.shape) in (rank, 0 if self._is_sequence else rank)
-        if _kind(operand.dtype) not in kinds or not has_rank:
+        if operand.dtype == "string":
+            if not isinstance(operand, Constant) or (self.hint is not str and get_origin(self.hint) is not Literal):
+                raise ValueError(f"input {self.name!r} is text, not {wanted}")
+            if self.hint is not str and operand.value not in get_args(self.hint):
+                raise ValueError(f"input {self.name!r} is {operand.value!r}, not one of {get_args(self.hint)}")
+        elif _kind(operand.dtype) not in kinds or (operand.shape is not None and len(operand.shape) != int(self._is_sequence)):
             raise ValueError(f"input {self.name!r} is {described(operand.dtype, operand.shape)}, not {wanted}")
 
-    def literal(self, values: Sequence[NDArray[Any] | str]) -> object:
+    def literal(self, value: NDArray[Any] | str) -> object:
         """Turn what `check` let through into what the annotation asks for."""
-        ...
+        if isinstance(value, str):
+            return value
+        return tuple(value.tolist()) if self._is_sequence else self._element(value.item())
 
     @property
     def _is_sequence(self) -> bool:
