@@ -1,11 +1,11 @@
-"""What PyTorch answers: the truth (float64), and the yardsticks (float32, float16) of what each precision costs anyone."""
+"""What PyTorch answers: the truth (float64), and the yardsticks of what each precision costs anyone."""
 
 from __future__ import annotations
 
 import copy
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 Outputs = dict[str, NDArray[np.floating]]
-YARDSTICKS = ("float32", "float16")
+YARDSTICKS = {"float32": "float32", "float16": "float16", "stored-float16": "float16"}
+"""The yardsticks, and the type of their answers. "float32" and "float16" are PyTorch's own arithmetic. "stored-float16" is the
+float64 network again, with weights and every result rounded to float16: what storing float16 costs, whatever computes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,7 @@ class Reference:
         samples: the inputs.
         float64: one dict of outputs per sample, computed in float64 from the network as trained, batch norms unfolded: a
             mistake in folding is an error like any other.
-        yardsticks: the same in PyTorch's own float32 and float16, by precision: the rounding that no artifact of that precision
-            can be blamed for.
+        yardsticks: the same with the rounding that no artifact can be blamed for, by the names of `YARDSTICKS`.
     """
 
     samples: tuple[Sample, ...]
@@ -45,27 +46,34 @@ def compute_reference(
     output_names: Sequence[str],
     samples: Sequence[Sample],
     *,
-    yardsticks: Sequence[str] = YARDSTICKS,
+    yardsticks: Collection[str] = tuple(YARDSTICKS),
 ) -> Reference:
-    """Run the network, as loaded, on every sample: in float64, and in the precisions of the yardsticks asked for."""
+    """Run the network, as loaded, on every sample: in float64, and for the yardsticks asked for."""
     import torch
+
+    from edgekit.mobilenet.capture import fold_batch_norm
+    from edgekit.mobilenet.float16 import StoredAsFloat16
 
     # One thread: conversions run beside this, and OpenMP's threads spin while they wait for a core that is taken. Two threads on
     # two busy cores took 18 s for what one does in 0.1 s.
     torch.set_num_threads(1)
 
-    def run(dtype: torch.dtype) -> tuple[Outputs, ...]:
-        module = copy.deepcopy(network).to(dtype)
+    def run(module: nn.Module, dtype: torch.dtype) -> tuple[Outputs, ...]:
         answers = []
         with torch.no_grad():
             for sample in samples:
                 out = module(torch.from_numpy(sample.image_nchw).to(dtype))
                 tensors = out if isinstance(out, tuple) else (out,)
-                answers.append({name: t.numpy() for name, t in zip(output_names, tensors, strict=True)})
+                answers.append({name: t.to(dtype).numpy() for name, t in zip(output_names, tensors, strict=True)})
         return tuple(answers)
 
-    measured = {kind: run(getattr(torch, kind)) for kind in yardsticks}
-    return Reference(tuple(samples), run(torch.float64), measured)
+    def measure(kind: str) -> tuple[Outputs, ...]:
+        dtype = getattr(torch, YARDSTICKS[kind])
+        stored = kind == "stored-float16"
+        return run(StoredAsFloat16(fold_batch_norm(network)) if stored else copy.deepcopy(network).to(dtype), dtype)
+
+    measured = {kind: measure(kind) for kind in yardsticks}
+    return Reference(tuple(samples), run(copy.deepcopy(network).double(), torch.float64), measured)
 
 
 def save_reference(reference: Reference, path: Path) -> None:
@@ -119,4 +127,5 @@ def _answers(arrays: dict[str, NDArray[np.generic]], kind: str) -> tuple[Outputs
     count = len(arrays["names"])
     if not count or not stacks or any(len(stack) != count for stack in stacks.values()):
         raise ValueError(f"the {kind} answers do not match {count} samples")
-    return tuple({name: np.asarray(stack[i], np.dtype(kind)) for name, stack in stacks.items()} for i in range(count))
+    dtype = np.dtype(YARDSTICKS.get(kind, kind))
+    return tuple({name: np.asarray(stack[i], dtype) for name, stack in stacks.items()} for i in range(count))

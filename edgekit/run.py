@@ -30,6 +30,7 @@ from edgekit.reference import YARDSTICKS, compute_reference, save_reference
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 from edgekit.request import ConvertRequest, PredictRequest, ProfileRequest, VerifyRequest
+from edgekit.target import PRECISIONS
 from edgekit.samples import find_images, make_samples, shipped_pictures
 
 if TYPE_CHECKING:
@@ -315,12 +316,12 @@ def _capture(plan: ConvertPlan, images: Sequence[Path], shared: Path, launcher: 
 
 
 def _save_reference(
-    checkpoint: Checkpoint, images: Sequence[Path], path: Path, *, precisions: Sequence[str] = YARDSTICKS
+    checkpoint: Checkpoint, images: Sequence[Path], path: Path, *, precisions: Sequence[str] = PRECISIONS
 ) -> None:
-    """Write the reference with PyTorch's float32 answers, and with those of the precisions that are asked for."""
+    """Write the reference with the yardsticks of float32, and with those of the precisions that are asked for."""
     network = checkpoint.network()
     samples = make_samples(checkpoint.preprocessing, size=checkpoint.spec.resolution, images=images)
-    yardsticks = [kind for kind in YARDSTICKS if kind == "float32" or kind in precisions]
+    yardsticks = [kind for kind, precision in YARDSTICKS.items() if precision == "float32" or precision in precisions]
     reference = compute_reference(network, network.output_names, samples, yardsticks=yardsticks)
     save_reference(reference, path)
 

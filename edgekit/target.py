@@ -69,7 +69,8 @@ class Tolerance:
     may be ill-conditioned there, and no app asks it; such inputs are there to find overflow and gross errors.
 
     Attributes:
-        yardstick: precision of PyTorch's answer to compare with, "float32" or "float16".
+        yardstick: the answer to compare with: PyTorch's in "float32" or "float16", or "stored-float16", the network's in float64
+            with weights and every result rounded to float16, for a runtime that is known to round just these.
         max_loss_db: how many dB of SQNR the artifact may be below the yardstick, worst image against worst image.
         max_synthetic_loss_db: likewise for the synthetic inputs.
         min_sqnr_db: and what images must reach whatever the yardstick says, in dB against the float64 reference.
@@ -77,7 +78,7 @@ class Tolerance:
         reason: where the limits come from. Required: a limit without a reason is a guess.
     """
 
-    yardstick: Literal["float32", "float16"]
+    yardstick: Literal["float32", "float16", "stored-float16"]
     max_loss_db: float
     max_synthetic_loss_db: float
     min_sqnr_db: float

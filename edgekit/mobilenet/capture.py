@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -11,8 +12,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edgekit.mobilenet.network import ConvUnit, MobileNet
 
+Network = TypeVar("Network", bound=nn.Module)
 
-def fold_batch_norm(network: MobileNet) -> MobileNet:
+
+def fold_batch_norm(network: Network) -> Network:
     """Return a copy whose batch norms are part of the convolutions before them.
 
     A third off every conversion, and what each SDK would do by itself, each in its own way. Folded in float64, so that

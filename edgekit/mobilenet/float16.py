@@ -11,10 +11,13 @@ MobileNet V1 0.25/128, 48.5 -> 49.9 on V1 1.0/224, 47.0 unchanged on V2.
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from edgekit.target import Program
 
@@ -24,8 +27,30 @@ def round_weights(exported: ExportedProgram) -> ExportedProgram:
     rounded = copy.deepcopy(exported)
     for tensor in rounded.state_dict.values():
         if tensor.is_floating_point():
-            tensor.data = round_filters(tensor.data) if _sees_one_channel(tensor) else tensor.data.half().float()
+            tensor.data = _round(tensor.data)
     return rounded
+
+
+class StoredAsFloat16(nn.Module):
+    """A network whose weights and results are float16 and whose arithmetic is float64: what storing float16 costs anyone."""
+
+    def __init__(self, network: nn.Module) -> None:
+        """Copy a network.
+
+        Args:
+            network: float32, batch norm folded, as it is converted.
+        """
+        super().__init__()
+        self.network = copy.deepcopy(network)
+        for tensor in (*self.network.parameters(), *self.network.buffers()):
+            if tensor.is_floating_point():
+                tensor.data = _round(tensor.data).double()
+
+    def forward(self, image_nchw: Tensor) -> tuple[Tensor, ...] | Tensor:
+        """Take any floats; return float64 of float16 values."""
+        with _Float16Results():
+            answer: tuple[Tensor, ...] | Tensor = self.network(image_nchw.half().double())
+        return answer
 
 
 def to_float16(program: Program) -> ExportedProgram:
@@ -55,9 +80,24 @@ def round_filters(filters: Tensor) -> Tensor:
     return torch.empty_like(flat).scatter(1, order, rounded).reshape(filters.shape).float()
 
 
+def _round(tensor: Tensor) -> Tensor:
+    return round_filters(tensor) if _sees_one_channel(tensor) else tensor.half().float()
+
+
 def _sees_one_channel(tensor: Tensor) -> bool:
     """Depthwise filters, and the first layer's of a grey model: one input channel, more than one pixel."""
     return tensor.dim() == 4 and tensor.shape[1] == 1 and tensor.shape[2:].numel() > 1
+
+
+class _Float16Results(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __init_subclass__ has no types
+    """Rounds the result of every operation to float16."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor) and tensor.is_floating_point():
+                tensor.copy_(tensor.half())  # in place, for some operations return their input: it is rounded already
+        return result
 
 
 class _Float16(nn.Module):

@@ -178,8 +178,36 @@ def test_every_precision_is_computed_in_that_precision() -> None:
     assert reference.yardsticks["float32"][0]["shifted"].item() == np.float32(2) + np.float32(third)
     assert reference.yardsticks["float16"][0]["shifted"].item() == np.float16(2) + np.float16(third)
     dtypes = {kind: answers[0]["double"].dtype.name for kind, answers in reference.yardsticks.items()}
-    assert dtypes == {"float32": "float32", "float16": "float16"}
+    assert dtypes == {"float32": "float32", "float16": "float16", "stored-float16": "float16"}
     assert network.weight.dtype == torch.float32, "the network itself is left as it was"
+
+
+class Summer(nn.Module):
+    """A sum of products, and two operations on it, one in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 1)
+        with torch.no_grad():
+            self.linear.weight.copy_(torch.tensor([[1 / 3, 1.0, 1.0]]))
+            self.linear.bias.fill_(0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu_(self.linear(x)).mul_(3)
+
+
+def test_stored_float16_rounds_weights_and_results_and_nothing_else() -> None:
+    """A sum of which a float16 accumulator would lose a part is exact on its way."""
+    x = np.array([[2.0, 2048.0, 2**-11]], np.float32)
+    reference = compute_reference(Summer(), ("y",), [Sample("s", "image", x)])
+    total = float(np.float16(1 / 3)) * 2 + 2048 + 2**-11 + float(np.float16(0.1))
+    expected = np.float16(3 * float(np.float16(total)))
+    assert expected != np.float16(3 * total), "the sum is rounded before the product"
+    assert reference.yardsticks["stored-float16"][0]["y"].item() == expected
+    x[0, 1] = 0
+    small = compute_reference(Summer(), ("y",), [Sample("s", "image", x)], yardsticks=["stored-float16"])
+    total = float(np.float16(1 / 3)) * 2 + 2**-11 + float(np.float16(0.1))
+    assert small.yardsticks["stored-float16"][0]["y"].item() == np.float16(3 * float(np.float16(total)))
 
 
 def test_an_output_without_a_name_is_not_dropped() -> None:
@@ -200,4 +228,5 @@ def test_answers_of_a_mobilenet_are_those_of_the_unfolded_network(make_network: 
         kind: float(np.abs(answers[0]["logits"] - expected).max() / np.abs(expected).max())
         for kind, answers in reference.yardsticks.items()
     }
-    assert 0 < errors["float32"] < 1e-5 < errors["float16"] < 0.05
+    assert 0 < errors["float32"] < 1e-5 < errors["stored-float16"] < 0.05
+    assert 1e-5 < errors["float16"] < 0.05
