@@ -21,6 +21,7 @@ import edgekit
 from edgekit import registry
 from edgekit.desk import Desk, Line
 from edgekit.errors import InputError, TargetMissing, UsageError
+from edgekit.interface import adapt_reference, input_of, random_input
 from edgekit.latency import Latency, LatencyPlan, measure
 from edgekit.machine import describe_machine
 from edgekit.manifest import (
@@ -37,6 +38,7 @@ from edgekit.manifest import (
 )
 from edgekit.parity import Parity, judge
 from edgekit.prediction import Prediction, rank
+from edgekit.preprocessing import read_image
 from edgekit.reference import Outputs, load_reference
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
@@ -70,7 +72,7 @@ def convert(desk: Desk, line: Line) -> Report:
     program = load_program(desk.shared / PROGRAM)
     folder = desk.work / "artifact"
     folder.mkdir()
-    conversion = target.convert(ConvertJob(program, request.precision, request.options, folder))
+    conversion = target.convert(ConvertJob(program, request.precision, request.options, folder, card))
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         edgekit_version=edgekit.__version__,
@@ -79,8 +81,8 @@ def convert(desk: Desk, line: Line) -> Report:
         format=conversion.format,
         precision=request.precision,
         entry=conversion.path.relative_to(folder).as_posix(),
-        inputs=program.inputs,
-        outputs=program.outputs,
+        inputs=conversion.inputs or program.inputs,
+        outputs=conversion.outputs or program.outputs,
         files=record_files(folder, folder),
         options=conversion.options,
         notes=conversion.notes,
@@ -141,8 +143,8 @@ def predict(desk: Desk, line: Line) -> Report:
     with target.load(_load_job(manifest, desk.artifact, request.num_threads)) as runner:
         line.enter("parity")
         for image in request.images:
-            tensor = manifest.model.preprocessing.tensor(Path(image))
-            outputs = runner.infer({manifest.inputs[0].name: tensor})
+            given = input_of(read_image(Path(image)), manifest.model.preprocessing, manifest.inputs[0])
+            outputs = runner.infer({manifest.inputs[0].name: given})
             predictions.append(rank(image, outputs, manifest, top=request.top))
         report = replace(_report_of(manifest, desk), runtime=runner.runtime)
     write_json(desk.work / PREDICTIONS, predictions)
@@ -172,12 +174,13 @@ def _verified(report: Report, target: Target, desk: Desk, line: Line, num_thread
     given, taken = reference.samples[0].image_nchw.shape, manifest.inputs[0].shape
     if given != taken:
         raise InputError(f"the reference's images are {list(given)}, and the artifact takes {list(taken)}: see --resolution")
+    reference, left_out = adapt_reference(reference, manifest.model.preprocessing, manifest.inputs, manifest.outputs)
     with target.load(_load_job(manifest, desk.artifact, num_threads)) as runner:
         line.enter("parity")
         answers = answer_samples(runner, [sample.image_nchw for sample in reference.samples], manifest.inputs[0].name)
         runtime = runner.runtime
     parity = judge(reference, answers, manifest.outputs, target.tolerances[manifest.precision])
-    notes = report.notes
+    notes = tuple(dict.fromkeys((*report.notes, *left_out)))
     if runtime.kind == "reference":
         notes = tuple(dict.fromkeys((*notes, REFERENCE_RUNTIME_NOTE.format(runtime=runtime.runtime))))
     report = replace(report, runtime=runtime, parity=parity, notes=notes)
@@ -193,8 +196,7 @@ def _parity_problem(parity: Parity) -> Problem:
 
 
 def _measure(target: Target, job: LoadJob, plan: LatencyPlan) -> Latency:
-    name, shape = job.inputs[0].name, job.inputs[0].shape
-    inputs = {name: np.random.default_rng(0).standard_normal(shape, dtype=np.float32)}
+    inputs = {job.inputs[0].name: random_input(job.inputs[0])}
 
     def load() -> Callable[[], object]:
         runner = target.load(job)
@@ -213,7 +215,15 @@ def _runnable(manifest: Manifest, line: Line) -> Target:
 
 
 def _load_job(manifest: Manifest, folder: Path, num_threads: int) -> LoadJob:
-    return LoadJob(folder / manifest.entry, manifest.precision, manifest.options, manifest.inputs, manifest.outputs, num_threads)
+    return LoadJob(
+        folder / manifest.entry,
+        manifest.precision,
+        manifest.options,
+        manifest.inputs,
+        manifest.outputs,
+        num_threads,
+        manifest.model.labels,
+    )
 
 
 def _report_of(manifest: Manifest, desk: Desk) -> Report:

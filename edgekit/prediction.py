@@ -1,4 +1,4 @@
-"""Logits -> labels with probabilities."""
+"""A classifier's answer -> labels with probabilities."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.interface import softmax
 from edgekit.manifest import Manifest
 from edgekit.reference import Outputs
 
@@ -28,12 +29,12 @@ class Prediction:
 
 
 def rank(image: str, outputs: Outputs, manifest: Manifest, *, top: int) -> Prediction:
-    """Turn a classifier's logits into its `top` candidates."""
-    logits = outputs[manifest.outputs[0].name].astype(np.float64).ravel()
-    powers = np.exp(logits - logits.max())
-    probabilities = powers / powers.sum()
+    """Turn a classifier's logits or probabilities into its `top` candidates."""
+    output = manifest.outputs[0]
+    answer = outputs[output.name].astype(np.float64).ravel()
+    probabilities = answer if output.softmax_of else softmax(answer)
     order = np.argsort(-probabilities, kind="stable")[:top]
-    labels = manifest.model.labels if len(manifest.model.labels) == logits.size else ()
+    labels = manifest.model.labels if len(manifest.model.labels) == answer.size else ()
     return Prediction(
         image,
         tuple(Candidate(int(i), labels[i] if labels else f"class {i}", float(probabilities[i])) for i in order),

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from edgekit.errors import InputError, UsageError
 
 MAX_PIXELS = 2**27  # as Pillow's limit on a file: a thin picture must not become a gigantic one
+MAX_PIXEL_ERROR = 0.01  # of 255 steps: float32 leaves 1e-5 of one, and a value between two pixels is half of one away
 Resample = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 Color = Literal["RGB", "BGR", "L"]
 
@@ -83,6 +84,33 @@ class Preprocessing:
         values = pixels_hwc.astype(np.float64) * self.scale
         values = (values - np.asarray(self.mean)) / np.asarray(self.std)
         return np.ascontiguousarray(values.transpose(2, 0, 1)[None], dtype=np.float32)
+
+    def restore(self, image_nchw: NDArray[np.float32]) -> NDArray[np.uint8] | None:
+        """Find the pixels that `normalise` made an input tensor of.
+
+        Args:
+            image_nchw: float32 NCHW, a batch of one.
+
+        Returns:
+            uint8 HWC, as `pixels` returns; None where no picture gives these values.
+        """
+        values = image_nchw[0].astype(np.float64).transpose(1, 2, 0)
+        values = (values * np.asarray(self.std) + np.asarray(self.mean)) / self.scale
+        pixels = np.rint(values)
+        whole = np.abs(values - pixels) <= MAX_PIXEL_ERROR
+        return pixels.astype(np.uint8) if np.all(whole & (pixels >= 0) & (pixels <= 255)) else None
+
+    def picture(self, pixels_hwc: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Arrange pixels for an artifact that normalises them itself.
+
+        Args:
+            pixels_hwc: uint8 HWC, as `pixels` returns.
+
+        Returns:
+            float32 NCHW, a batch of one, whole numbers from 0 to 255; R, G, B whatever order the network was trained on.
+        """
+        ordered = pixels_hwc[:, :, ::-1] if self.color == "BGR" else pixels_hwc
+        return np.ascontiguousarray(ordered.transpose(2, 0, 1)[None], dtype=np.float32)
 
     def tensor(self, path: Path) -> NDArray[np.float32]:
         """Read an image file.

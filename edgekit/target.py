@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch.export import ExportedProgram
 
+    from edgekit.manifest import ModelCard
+
 Precision = Literal["float32", "float16"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16")
 
@@ -35,14 +37,16 @@ class TensorSpec:
     Attributes:
         name: as the artifact calls it.
         shape: sizes, batch included.
-        dtype: numpy's name for it, e.g. "float32".
+        dtype: numpy's name for it, e.g. "float32". An input of "uint8" is a picture, which the artifact normalises itself.
         layout: one letter per axis, e.g. "NCHW" or "NK".
+        softmax_of: the network's output that this is the softmax of, where it is one.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     layout: str
+    softmax_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +158,14 @@ class ConvertJob:
         precision: one of the target's `precisions`.
         options: the user's `--option key=value` pairs, unparsed.
         out_dir: an empty folder for the artifact's files and nothing else.
+        card: the model behind the program, for formats that carry labels, preprocessing or provenance.
     """
 
     program: Program
     precision: str
     options: Mapping[str, str]
     out_dir: Path
+    card: ModelCard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +177,16 @@ class Conversion:
         format: e.g. "ONNX opset 20".
         options: the options in force, defaults included, as strings.
         notes: facts a user should know, one sentence each.
+        inputs: of the artifact, where they are not the program's; empty where they are.
+        outputs: likewise.
     """
 
     path: Path
     format: str
     options: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    inputs: tuple[TensorSpec, ...] = ()
+    outputs: tuple[TensorSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +197,10 @@ class LoadJob:
         path: the artifact's entry file or folder.
         precision: as requested at conversion.
         options: as `Conversion.options`.
-        inputs: names and shapes, float32 NCHW.
-        outputs: names and shapes, float32.
+        inputs: names, shapes and dtypes, NCHW.
+        outputs: names, shapes and dtypes.
         num_threads: for the runtime's intra-op pool.
+        labels: of the classes, one each, or empty.
     """
 
     path: Path
@@ -198,6 +209,7 @@ class LoadJob:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     num_threads: int
+    labels: tuple[str, ...] = ()
 
 
 class Runner(Protocol):
@@ -215,7 +227,8 @@ class Runner(Protocol):
         """Run once.
 
         Args:
-            inputs: float32 NCHW by input name.
+            inputs: float32 NCHW by input name; for a picture, its pixels: whole numbers from 0 to 255, channels R, G, B or one
+                grey.
 
         Returns:
             float32 by output name, owned by the caller.

@@ -48,10 +48,11 @@ def _run(desk: Desk, line: Line) -> Report:
     try:
         return MODES[desk.mode](desk, line)
     except EdgekitError as error:
+        traceback.print_exception(error)
         kind, message = type(error).__name__, str(error)
     except Exception as error:  # an SDK's, or a bug of ours: the log has the traceback, the report the sentence
+        traceback.print_exception(error)
         kind, message = "EdgekitError", f"{type(error).__name__}: {error}".partition("\n")[0]
-    traceback.print_exc()
     return replace(pipeline.blank_report(desk), problem=Problem(line.stage, kind, message))
 
 

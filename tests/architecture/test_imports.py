@@ -37,6 +37,7 @@ ALLOWED = {
     "mobilenet.layouts": set(),
     "mobilenet.overrides": set(),
     "option": {"msgspec"},
+    "interface": {"numpy", "PIL"},
     "preprocessing": {"numpy", "PIL"},
     "samples": {"numpy", "PIL"},
     "parity": {"numpy"},

@@ -75,8 +75,9 @@ def test_the_manifest_describes_every_file(all_targets: tuple[Path, Outcome], ce
     about = {"manifest.json", "report.json", "request.json", "reference.npz", "log.txt"}
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert there - about == {record["path"] for record in manifest["files"]}
-    assert manifest["inputs"] == [{"name": "image", "shape": [1, 1, 32, 32], "dtype": "float32", "layout": "NCHW"}]
-    assert manifest["outputs"] == [{"name": "logits", "shape": [1, 10], "dtype": "float32", "layout": "NK"}]
+    (given,), (answer,) = manifest["inputs"], manifest["outputs"]
+    assert given == {"name": "image", "shape": [1, 1, 32, 32], "dtype": "float32", "layout": "NCHW", "softmax_of": ""}
+    assert answer == {"name": "logits", "shape": [1, 10], "dtype": "float32", "layout": "NK", "softmax_of": ""}
     assert manifest["model"]["labels"] == list("0123456789")
     assert manifest["model"]["preprocessing"]["resize"] == [32, 32]
 

@@ -1,4 +1,8 @@
-"""ExportedProgram -> `model.mlpackage`, an ML Program."""
+"""ExportedProgram -> `model.mlpackage`, an ML Program.
+
+In two steps: coremltools' frontend makes an MIL program of the captured network; what that lacks is put in, as operators of the
+graph; coremltools' passes and backend make a package of it.
+"""
 
 from __future__ import annotations
 
@@ -7,39 +11,114 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edgekit.mobilenet.float16 import round_weights
 from edgekit.option import option_strings
 from edgekit.target import Conversion, ConvertJob
+from edgekit_coreml.interface import Interface, design
+from edgekit_coreml.metadata import describe
 from edgekit_coreml.options import CoreMLOptions
 from edgekit_coreml.sdk import import_coremltools
 
+ct = import_coremltools()  # first, for the modules below would import it without its precautions
+
+from coremltools.converters.mil.mil import Builder  # noqa: E402
+from coremltools.converters.mil.mil.scope import ScopeInfo, ScopeSource  # noqa: E402
+
+from edgekit_coreml.graph import give_probabilities, take_pictures  # noqa: E402
+from edgekit_coreml.names import name_operations, number_nodes  # noqa: E402
+from edgekit_coreml.padding import fold_pads  # noqa: E402
+
+PROBABILITIES = "probabilities"  # inside the program; its output is a dictionary of them
+COLORS = {"RGB": ct.colorlayout.RGB, "BGR": ct.colorlayout.BGR, "L": ct.colorlayout.GRAYSCALE}
+
 
 def convert(job: ConvertJob, options: CoreMLOptions) -> Conversion:
-    """Write `model.mlpackage` into the job's folder, float32 at its inputs and outputs whatever its precision."""
-    exported = job.program.exported if job.precision == "float32" else round_weights(job.program.exported)
-    coremltools = import_coremltools()
-    precision = {"float32": coremltools.precision.FLOAT32, "float16": coremltools.precision.FLOAT16}
+    """Write `model.mlpackage` into the job's folder.
+
+    Raises:
+        UsageError: options that contradict each other, or for which this model lacks the facts.
+    """
+    interface = design(job, options)
     path = job.out_dir / "model.mlpackage"
     with _own_temporary_folder():
-        model = coremltools.convert(
-            # {}: decompose nothing. Without it hard-swish becomes clip, mul and add, with three times the float16 error.
-            exported.run_decompositions({}),
-            convert_to="mlprogram",
-            compute_precision=precision[job.precision],
-            minimum_deployment_target=getattr(coremltools.target, options.minimum_deployment_target),
-            # Types by name: coremltools otherwise makes a float16 package's outputs float16.
-            inputs=[coremltools.TensorType(tensor.name, tensor.shape, dtype=np.float32) for tensor in job.program.inputs],
-            outputs=[coremltools.TensorType(tensor.name, dtype=np.float32) for tensor in job.program.outputs],
-            skip_model_load=True,
-        )
+        program = _read(job, options)
+        with _without_source():
+            fold_pads(program)
+            if interface.pictures:
+                take_pictures(program, interface.pictures, swapped=interface.color != interface.pictures.color)
+            if interface.labels:
+                give_probabilities(program, PROBABILITIES)
+        model = _build(program, job, options, interface)
+        describe(model, job, options, interface)
         model.save(str(path))
-    # save() leaves a debugging aid that the package's own Manifest does not name.
-    (path / "executorch_debug_handle_mapping.json").unlink(missing_ok=True)
-    specification = model.get_spec().specificationVersion
-    return Conversion(path, f"Core ML ML Program, specification {specification}", option_strings(options))
+        specification = model.get_spec().specificationVersion
+    _tidy(path)
+    return Conversion(
+        path,
+        f"Core ML ML Program, specification {specification}",
+        option_strings(options),
+        interface.notes,
+        interface.inputs,
+        interface.outputs,
+    )
+
+
+def _read(job: ConvertJob, options: CoreMLOptions) -> Any:
+    """Make an MIL program of the captured network, float32 within, its operators named after the network's modules."""
+    exported = job.program.exported if job.precision == "float32" else round_weights(job.program.exported)
+    # {}: decompose nothing. Without it hard-swish becomes clip, mul and add, with three times the float16 error.
+    exported = exported.run_decompositions({})
+    nodes, signature = number_nodes(exported), exported.graph_signature
+    dtype = np.dtype(options.io).type  # said by name: coremltools otherwise makes a float16 package's outputs float16
+    program = ct.convert(
+        exported,
+        convert_to="milinternal",
+        compute_precision=ct.precision.FLOAT32,
+        minimum_deployment_target=ct.target[options.minimum_deployment_target],
+        inputs=[ct.TensorType(spec.name, spec.shape, dtype=dtype) for spec in job.program.inputs],
+        outputs=[ct.TensorType(spec.name, dtype=dtype) for spec in job.program.outputs],
+        pass_pipeline=ct.PassPipeline.EMPTY,
+    )
+    name_operations(program, nodes, {**signature.inputs_to_parameters, **signature.inputs_to_buffers})
+    return program
+
+
+def _build(program: Any, job: ConvertJob, options: CoreMLOptions, interface: Interface) -> Any:
+    """Run coremltools' passes and backend on an MIL program."""
+    seen: dict[str, Any] = {}
+    if interface.pictures:
+        layout = COLORS[interface.color]
+        seen["inputs"] = [ct.ImageType(spec.name, spec.shape, color_layout=layout) for spec in interface.inputs]
+    if interface.labels:
+        seen["classifier_config"] = ct.ClassifierConfig(list(interface.labels), predicted_probabilities_output=PROBABILITIES)
+    return ct.convert(
+        program,
+        convert_to="mlprogram",
+        compute_precision={"float32": ct.precision.FLOAT32, "float16": ct.precision.FLOAT16}[job.precision],
+        minimum_deployment_target=ct.target[options.minimum_deployment_target],
+        skip_model_load=True,
+        **seen,
+    )
+
+
+def _without_source() -> Any:
+    """coremltools wants to know which node of the network an operator comes from: those of ours come from none."""
+    return Builder.scope(ScopeInfo(ScopeSource.EXIR_STACK_TRACE, [None]), ScopeInfo(ScopeSource.EXIR_DEBUG_HANDLE, [None]))
+
+
+def _tidy(package: Path) -> None:
+    """Leave what the package's own Manifest names, readable by whoever may read the Manifest.
+
+    coremltools drops a debugging aid, and makes the model of a private temporary file and folder, whose modes it copies.
+    """
+    (package / "executorch_debug_handle_mapping.json").unlink(missing_ok=True)
+    file_mode, folder_mode = (package / "Manifest.json").stat().st_mode, package.stat().st_mode
+    for path in package.rglob("*"):
+        path.chmod(folder_mode if path.is_dir() else file_mode)
 
 
 @contextlib.contextmanager

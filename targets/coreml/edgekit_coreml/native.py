@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.target import LoadJob, RuntimeInfo
+from edgekit_coreml.features import arrays_of, features_of
 from edgekit_coreml.sdk import import_coremltools
 
 
@@ -20,7 +21,7 @@ class CoreMLRunner:
     def __init__(self, job: LoadJob, compute_units: str) -> None:
         coremltools = import_coremltools()
         self._model = coremltools.models.MLModel(str(job.path), compute_units=getattr(coremltools.ComputeUnit, compute_units))
-        self._output_names = [tensor.name for tensor in job.outputs]
+        self._job = job
         self.runtime = RuntimeInfo(
             runtime="Core ML",
             version=f"macOS {platform.mac_ver()[0]}",
@@ -30,8 +31,8 @@ class CoreMLRunner:
 
     def infer(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         """Run once: float32 NCHW in, float32 out."""
-        answers = self._model.predict(dict(inputs))
-        return {name: np.array(answers[name], dtype=np.float32) for name in self._output_names}
+        answers = self._model.predict(features_of(inputs, self._job.inputs))
+        return arrays_of(answers, self._job.outputs, self._job.labels)
 
     def __enter__(self) -> Self:
         return self

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from edgekit.target import LoadJob, RuntimeInfo
+from edgekit_coreml.features import arrays_of, features_of
 from edgekit_coreml.reference import Mode, ReferenceModel
 from edgekit_coreml.reference.arithmetic import ARITHMETICS
 
@@ -23,7 +24,7 @@ class ReferenceRunner:
         torch.set_num_threads(job.num_threads)
         mode: Mode = "float16" if job.precision == "float16" else "exact"
         self._model = ReferenceModel(job.path, mode)
-        self._output_names = [tensor.name for tensor in job.outputs]
+        self._job = job
         self.runtime = RuntimeInfo(
             runtime="reference runtime",
             version=version("edgekit-coreml"),
@@ -34,8 +35,8 @@ class ReferenceRunner:
 
     def infer(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         """Run once: float32 NCHW in, float32 out."""
-        answers = self._model.predict(dict(inputs))
-        return {name: answers[name] for name in self._output_names}
+        answers = self._model.predict(features_of(inputs, self._job.inputs))
+        return arrays_of(answers, self._job.outputs, self._job.labels)
 
     def __enter__(self) -> Self:
         return self
