@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import EdgekitError, UsageError
+from edgekit.machine import Machine, describe_machine
 
 WINDOW = 10
 STEADY = 0.03
@@ -60,6 +61,7 @@ class Latency:
         load_average: of the machine, over the minute before.
         doubts: why the figures are too noisy to trust; empty when they can be.
         samples_ns: every steady inference in order.
+        machine: where it was measured; None in files of earlier versions.
     """
 
     load_ms: float
@@ -78,6 +80,7 @@ class Latency:
     load_average: float
     doubts: tuple[str, ...]
     samples_ns: tuple[int, ...]
+    machine: Machine | None = None
 
 
 def measure(load: Callable[[], Callable[[], object]], *, num_threads: int, plan: LatencyPlan | None = None) -> Latency:
@@ -118,6 +121,7 @@ def measure(load: Callable[[], Callable[[], object]], *, num_threads: int, plan:
         load_average=load_average,
         doubts=doubts,
         samples_ns=tuple(samples),
+        machine=describe_machine(),
     )
 
 

@@ -68,6 +68,11 @@ class StaticProfile:
     expected: Mapping[str, Share]
     operations: tuple[OpProfile, ...]
 
+    @property
+    def is_native(self) -> bool:
+        """The runtime itself was asked, on a machine that has it."""
+        return any(row.share is not None for row in self.operations)
+
 
 @runtime_checkable
 class StaticProfiler(Protocol):

@@ -9,12 +9,14 @@ from typing import Literal
 from edgekit import errors
 from edgekit.latency import Latency
 from edgekit.machine import Machine
-from edgekit.manifest import SCHEMA_VERSION
+from edgekit.manifest import SCHEMA_VERSION, FileRecord
 from edgekit.parity import Parity
+from edgekit.profile import StaticProfile
 from edgekit.target import RuntimeInfo
 
 FILE_NAME = "report.json"
 Status = Literal["passed", "converted", "failed", "skipped"]
+RuntimeKind = Literal["native", "reference"]
 Stage = Literal["start", "import", "capture", "convert", "load", "parity", "latency", "done"]
 
 # Which answer a run of several targets gives to the shell: a crash hides everything, a "no" hides a "not verified".
@@ -44,6 +46,27 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one runtime on one machine said of an artifact's numbers.
+
+    Attributes:
+        status: "passed" or "failed".
+        kind: of the runtime: "native", or "reference" for a stand-in.
+        machine: where it ran.
+        runtime: which one; None where it refused to load the artifact.
+        parity: the figures; None where it refused.
+        problem: why it did not pass.
+    """
+
+    status: Status
+    kind: RuntimeKind
+    machine: Machine
+    runtime: RuntimeInfo | None
+    parity: Parity | None
+    problem: Problem | None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One artifact, or why there is none.
 
@@ -57,12 +80,16 @@ class Report:
         size_bytes: of all the artifact's files.
         runtime: what ran it for parity.
         parity: the verdict on its numbers.
-        latency: measured on `machine`; None where it was not, with the reason in `notes`.
+        latency: with the machine it was measured on; None where it was not, with the reason in `notes`.
         seconds: wall time per stage.
         versions: of the packages that took part.
-        machine: where all this was obtained.
+        machine: where the verdict on its numbers was obtained; without one, where it was made.
         notes: what a reader must know to read the figures rightly.
         problem: why it did not pass.
+        asked: kind of the runtime that was asked for the verdict, also where it refused to load; None where none was.
+        files: of the artifact, by which reports about the same one are known.
+        static_profile: what each operator costs and where it is expected to run, not measured; None where it was not asked for.
+        others: what other runtimes said of the same files. The verdict above stands.
     """
 
     model: str
@@ -79,6 +106,19 @@ class Report:
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     problem: Problem | None = None
+    asked: RuntimeKind | None = None
+    files: tuple[FileRecord, ...] = ()
+    static_profile: StaticProfile | None = None
+    others: tuple[Judgement, ...] = ()
+
+    @property
+    def judgement(self) -> Judgement | None:
+        """The verdict on its numbers; None where no runtime was asked."""
+        if self.asked is None:
+            return None
+        passed = self.parity is not None and self.parity.passed
+        problem = None if passed else self.problem
+        return Judgement("passed" if passed else "failed", self.asked, self.machine, self.runtime, self.parity, problem)
 
     @property
     def exit_code(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import threading
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgekit import registry
-from edgekit.errors import InputError, UsageError
+from edgekit.errors import InputError, OutputError, UsageError
 from edgekit.latency import LatencyPlan
 from edgekit.launcher import LOG, Launcher
 from edgekit.machine import available_cores, describe_machine
@@ -30,8 +29,8 @@ from edgekit.reference import YARDSTICKS, compute_reference, save_reference
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 from edgekit.request import ConvertRequest, PredictRequest, ProfileRequest, VerifyRequest
-from edgekit.target import PRECISIONS
 from edgekit.samples import find_images, make_samples, shipped_pictures
+from edgekit.target import PRECISIONS
 
 if TYPE_CHECKING:
     from edgekit.mobilenet.checkpoint import Checkpoint
@@ -83,10 +82,12 @@ class Result:
     Attributes:
         folder: where it lies, and its report.
         report: the same report.
+        unsaved: why the folder's report.json is not this one; empty where it is.
     """
 
     folder: Path
     report: Report
+    unsaved: str = ""
 
 
 def convert(plan: ConvertPlan, on_stage: OnStage = silent) -> tuple[Result, ...]:
@@ -274,8 +275,12 @@ def _judge_again(
         num_threads=num_threads,
         blank=_blank_of(folder),
     )
-    if report.size_bytes is not None and os.access(folder, os.W_OK):  # a worker that died does not wipe what was known
+    if report.size_bytes is None:  # a worker that died does not wipe what was known
+        return Result(folder, report)
+    try:
         write_json(folder / REPORT, report)
+    except OutputError as error:
+        return Result(folder, report, unsaved=str(error))
     return Result(folder, report)
 
 

@@ -1,4 +1,4 @@
-"""`edgekit verify`, `edgekit profile` (alias `benchmark`) and `edgekit predict`: what can be done with an artifact."""
+"""`verify`, `profile` (alias `benchmark`), `predict` and `merge`: what can be done with artifacts and their reports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,26 @@ def register(app: typer.Typer) -> None:
     app.command("verify", epilog="Example:  edgekit verify out/digits-onnx-float32")(verify)
     app.command("profile", epilog="Example:  edgekit profile out/digits-* --threads 2")(profile)
     app.command("benchmark", hidden=True)(profile)
+    app.command("merge", epilog="Example:  edgekit merge linux/report.json mac/report.json -o report.json")(merge)
     app.command("predict", epilog="Example:  edgekit predict out/mobilenet_v2_1.0_224-onnx-float32 cat.png")(predict)
+
+
+def merge(
+    reports: Annotated[
+        list[Path], typer.Argument(help="report.json, or the folder of an artifact.", metavar="REPORT...", show_default=False)
+    ],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the merged report to this file.")] = None,
+    json: flags.Json = False,
+) -> int:
+    """Put reports about the same files together: a native runtime's verdict stands, the others' beside it."""
+    from edgekit import merge
+    from edgekit.cli.judgements import show_judgements
+    from edgekit.manifest import write_json
+
+    report = merge.merge(reports)
+    if output:
+        write_json(output, report)
+    return show_judgements(report, json=json)
 
 
 def verify(
@@ -60,8 +79,9 @@ def profile(
     json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> int:
-    """Measure the latency of artifacts, one at a time, at batch 1."""
+    """Measure the latency of artifacts, one at a time, at batch 1; show what their operators cost where a target can tell."""
     from edgekit import run
+    from edgekit.cli.costs import show_static_profiles
     from edgekit.cli.show import Progress, show_results
     from edgekit.latency import LatencyPlan
 
@@ -72,7 +92,10 @@ def profile(
             latency=LatencyPlan(iterations, max_seconds, warmup),
             on_stage=progress.enter,
         )
-    return show_results(results, json=json)
+    code = show_results(results, json=json)
+    if not json:
+        show_static_profiles(results)
+    return code
 
 
 def predict(

@@ -15,6 +15,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from edgekit.parity import Parity
 from edgekit.prediction import Prediction
 from edgekit.report import Report, overall_exit_code
 from edgekit.run import Result
@@ -70,6 +71,9 @@ def show_results(results: Sequence[Result], *, json: bool) -> int:
         print_json({"schema_version": 1, "exit_code": code, "results": rows})
     else:
         _print_table(results)
+    for result in results:
+        if result.unsaved:
+            print(f"edgekit: the report is not saved, and the folder's own is as it was: {result.unsaved}", file=sys.stderr)
     return code
 
 
@@ -132,16 +136,8 @@ def _print_table(results: Sequence[Result]) -> None:
 
 
 def _row(report: Report, notes: list[str]) -> list[str | Text]:
-    sqnr = top1 = size = "-"
-    if report.parity:
-        # One line a target: the worst of its outputs on real images. The report has every output and input.
-        outputs = report.parity.outputs
-        worst = [out.image_sqnr_db if out.image_sqnr_db is not None else out.sqnr_db for out in outputs]
-        sqnr = f"{min(db for db in worst if db is not None):.1f}" if any(db is not None for db in worst) else "-"
-        agreements = [out.top1 for out in outputs if out.top1 is not None]
-        top1 = f"{min(agreements):.0%}" if agreements else "-"
-    if report.size_bytes is not None:
-        size = f"{report.size_bytes / 1e6:.2f}"
+    sqnr, top1 = parity_figures(report.parity)
+    size = "-" if report.size_bytes is None else f"{report.size_bytes / 1e6:.2f}"
     times = ["-"] * 4
     if latency := report.latency:
         doubt = "?" if latency.doubts else ""
@@ -162,6 +158,15 @@ def _row(report: Report, notes: list[str]) -> list[str | Text]:
         *times,
         f"{report.runtime.runtime} {report.runtime.version}" if report.runtime else "-",
     ]
+
+
+def parity_figures(parity: Parity | None) -> tuple[str, str]:
+    """SQNR in dB and agreement on the first class: the worst of all outputs on real images. The report has every one."""
+    outputs = parity.outputs if parity else ()
+    worst = [out.image_sqnr_db if out.image_sqnr_db is not None else out.sqnr_db for out in outputs]
+    agreements = [out.top1 for out in outputs if out.top1 is not None]
+    known = [db for db in worst if db is not None]
+    return f"{min(known):.1f}" if known else "-", f"{min(agreements):.0%}" if agreements else "-"
 
 
 def _mark(note: str, notes: list[str]) -> str:
