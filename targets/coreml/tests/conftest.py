@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from edgekit_coreml.reference import Mode, ReferenceModel
+from edgekit_coreml.reference.ops import OPS
 from edgekit_coreml.sdk import import_coremltools
 
 ct = import_coremltools()  # first, for the modules below would import it without its precautions
@@ -96,6 +98,18 @@ def family(build: Callable[..., Path]) -> Callable[..., dict[str, Array]]:
         return {name: answers[output.name] for name, output in zip(bodies, model.outputs, strict=True)}
 
     return family
+
+
+@pytest.fixture(scope="session")
+def compute() -> Callable[..., Any]:
+    """Call an operator's function without a package around it: `compute("conv", x=array, weight=array, groups=2)`."""
+
+    def compute(name: str, **given: Any) -> Any:
+        held = {key: torch.from_numpy(value) if isinstance(value, np.ndarray) else value for key, value in given.items()}
+        result = OPS[name].compute(**held)
+        return result.numpy() if isinstance(result, torch.Tensor) else tuple(each.numpy() for each in result)
+
+    return compute
 
 
 @pytest.fixture(scope="session")
