@@ -12,8 +12,6 @@ from importlib.metadata import PackageNotFoundError, version
 
 from edgekit.option import parse_options
 from edgekit.target import (
-    FLOAT16_TOLERANCE,
-    FLOAT32_TOLERANCE,
     Availability,
     Conversion,
     ConvertJob,
@@ -23,6 +21,7 @@ from edgekit.target import (
 )
 from edgekit_coreml.options import CoreMLOptions
 
+from edgekit_coreml.tolerance import TOLERANCES
 NO_CORE_ML = (
     "Core ML exists only on Apple systems; here a reference runtime executes the saved package instead, which shows whether its "
     "numbers are right, and not how a device rounds or how long it takes"
@@ -34,7 +33,7 @@ class CoreMLTarget:
 
     name = "coreml"
     packages = ("coremltools",)
-    tolerances: Mapping[str, Tolerance] = {"float32": FLOAT32_TOLERANCE, "float16": FLOAT16_TOLERANCE}
+    tolerances: Mapping[str, Tolerance] = TOLERANCES
 
     def probe(self) -> Availability:
         """coremltools is looked up, not imported: running a package needs a part of it only, and its import takes seconds."""
