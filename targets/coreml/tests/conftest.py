@@ -105,9 +105,13 @@ def compute() -> Callable[..., Any]:
     """Call an operator's function without a package around it: `compute("conv", x=array, weight=array, groups=2)`."""
 
     def compute(name: str, **given: Any) -> Any:
-        held = {key: torch.from_numpy(value) if isinstance(value, np.ndarray) else value for key, value in given.items()}
-        result = OPS[name].compute(**held)
+        result: Any = OPS[name].compute(**{key: hold(value) for key, value in given.items()})
         return result.numpy() if isinstance(result, torch.Tensor) else tuple(each.numpy() for each in result)
+
+    def hold(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return torch.from_numpy(value)
+        return tuple(hold(each) for each in value) if isinstance(value, tuple) else value
 
     return compute
 
