@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
+from pathlib import Path
 from typing import Any
 
+import coremltools as ct
 import numpy as np
 import pytest
 import torch
+from coremltools.converters.mil import Builder as mb  # noqa: N813 (its name in coremltools' documentation)
+from coremltools.converters.mil.mil import types
 from numpy.typing import NDArray
 
+from edgekit.errors import InputError
+from edgekit_coreml.reference import ReferenceModel
 from edgekit_coreml.reference.ops import compression
 
 Array = NDArray[Any]
@@ -227,3 +234,81 @@ class TestOfIOS18:
                 [0, 0, 0, 30, 0, 0],
             ],
         )
+
+
+class TestInPackages:
+    """Saved and read again: one chain of each generation, and what is wrong with a file."""
+
+    X = np.array([[1, -1, 2]], np.float32)
+
+    def test_a_constant_is_rounded_once(self, run: Callable[..., list[Array]]) -> None:
+        """To the float16 that its output declares, and not in exact mode."""
+        data, scale = np.array([[-127, 3, 101], [7, 55, -90]], np.int8), np.array([0.0331, 0.0107], np.float16)
+
+        def body(x: Any) -> Any:
+            weight = mb.constexpr_affine_dequantize(quantized_data=data, zero_point=np.int8(5), scale=scale, axis=0)
+            return mb.matmul(x=x, y=weight, transpose_y=True)
+
+        weight = (data.astype(np.float64) - 5) * scale.astype(np.float64)[:, None]
+        assert (weight.astype(np.float16) != weight).any()
+        x = self.X.astype(np.float16)
+        (exact,) = run(body, "exact", x=x)
+        np.testing.assert_allclose(exact, x @ weight.T, rtol=1e-6)
+        (rounded,) = run(body, "float16", x=x)
+        np.testing.assert_array_equal(rounded, (x.astype(np.float64) @ weight.astype(np.float16).T).astype(np.float16))
+
+    def test_packed_bytes_and_a_cast(self, run: Callable[..., list[Array]]) -> None:
+        half = np.array([[0.1, 3.0]], np.float16)
+
+        def body(x: Any) -> Any:
+            packed = np.array([0b11_10_01_00, 0b0001], np.uint8)
+            table = np.array([10, 11, 12, 13], np.float32)
+            looked_up = mb.constexpr_lut_to_dense(indices=packed, lut=table, shape=np.array([2, 3], np.uint32))
+            sparse = mb.constexpr_sparse_to_dense(
+                nonzero_data=table[:2], mask=np.array([0b010010], np.uint8), shape=np.array([2, 3], np.uint32)
+            )
+            wide = mb.constexpr_cast(source_val=half, output_dtype="fp32")
+            return (
+                mb.mul(x=x, y=looked_up),
+                mb.mul(x=x, y=sparse),
+                mb.add(x=wide, y=mb.slice_by_size(x=x, begin=[0, 0], size=[1, 2])),
+            )
+
+        looked_up, sparse, cast = run(body, x=self.X)
+        np.testing.assert_array_equal(looked_up, self.X * [[10, 11, 12], [13, 11, 10]])
+        np.testing.assert_array_equal(sparse, self.X * [[0, 10, 0], [0, 11, 0]])
+        np.testing.assert_array_equal(cast, self.X[:, :2] + half.astype(np.float32))
+
+    def test_a_chain_with_two_outputs(self, run: Callable[..., list[Array]]) -> None:
+        """Vectors of a table that is itself quantised, at the places of a mask."""
+        bit, int8 = types.nptype_from_builtin(types.uint1), np.int8
+        table = np.array([[[2, 20], [3, 30]]], int8).reshape(1, 1, 2, 2)
+
+        def body(x: Any) -> Any:
+            lut = mb.constexpr_blockwise_shift_scale(data=table, scale=np.full((1, 1, 1, 1), 0.5, np.float32))
+            mask, values = mb.constexpr_lut_to_sparse(
+                indices_mask=np.array([[1, 0, 1], [0, 1, 0]]).astype(bit),
+                indices_nonzero_data=np.array([0, 1, 1]).astype(bit),
+                lut=lut,
+                vector_axis=0,
+            )
+            return mb.mul(x=x, y=mb.constexpr_sparse_to_dense(nonzero_data=values, mask=mask))
+
+        (answer,) = run(body, opset=ct.target.iOS18, x=self.X)
+        np.testing.assert_array_equal(answer, self.X * [[1, 0, 1.5], [10, 0, 15], [0, 1.5, 0], [0, 15, 0]])
+
+    def test_a_table_of_another_size_is_an_input_error(self, build: Callable[..., Path], edited: Callable[..., Path]) -> None:
+        def body(x: Any) -> Any:
+            packed, table = np.array([0b11_10_01_00, 0b0001], np.uint8), np.array([10, 11, 12, 13], np.float32)
+            return mb.mul(x=x, y=mb.constexpr_lut_to_dense(indices=packed, lut=table, shape=np.array([2, 3], np.uint32)))
+
+        def longer(model: Any) -> None:
+            (function,) = model.mlProgram.functions.values()
+            (block,) = function.block_specializations.values()
+            operation = next(each for each in block.operations if each.type.startswith("constexpr_"))
+            shape = operation.attributes["shape"].immediateValue.tensor
+            shape.ClearField("value")
+            shape.bytes.values = np.array([2, 5], np.uint32).tobytes()
+
+        with pytest.raises(InputError, match=r"constexpr_lut_to_dense .* \[2\] bytes for 10 values of 2 bits"):
+            ReferenceModel(edited(build(body, x=self.X), longer))
