@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from edgekit.manifest import ModelCard
+from edgekit.mobilenet.network import MobileNet
+from edgekit.mobilenet.program import capture_program
+from edgekit.mobilenet.spec import MobileNetSpec
+from edgekit.preprocessing import Preprocessing
+from edgekit.target import Conversion, ConvertJob
 from edgekit_coreml.reference import Mode, ReferenceModel
 from edgekit_coreml.reference.ops import OPS
 from edgekit_coreml.sdk import import_coremltools
+from edgekit_coreml.target import CoreMLTarget
 
 ct = import_coremltools()  # first, for the modules below would import it without its precautions
 
@@ -65,6 +73,47 @@ def run(build: Callable[..., Path]) -> Callable[..., list[Array]]:
         return [answers[output.name] for output in model.outputs]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def card() -> ModelCard:
+    """A colour classifier that pads as TensorFlow does; two of its classes are called alike."""
+    return ModelCard(
+        name="finches",
+        source="finches",
+        sha256="0123456789abcdef" * 4,
+        task="classification",
+        spec=MobileNetSpec("v2", width=0.35, resolution=32, classes=5, padding="same"),
+        preprocessing=Preprocessing(
+            "RGB", mean=(0.485, 0.456, 0.306), std=(0.229, 0.324, 0.125), shortest_edge=40, crop=(32, 32)
+        ),
+        labels=("crane", "finch", "crane", "wren", "none"),
+    )
+
+
+@pytest.fixture(scope="session")
+def network(card: ModelCard) -> MobileNet:
+    """Of the card, with seeded weights, and biases so that padding with something else than zeros would show."""
+    torch.manual_seed(20240917)
+    network = MobileNet(card.spec).eval()
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.bias.uniform_(-1.0, 1.0)
+                module.running_mean.uniform_(-0.2, 0.2)  # type: ignore[union-attr]  # a tensor, for it tracks statistics
+    return network
+
+
+@pytest.fixture(scope="session")
+def converted(network: MobileNet, card: ModelCard, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Conversion]:
+    """Convert as the command line does, once for each set of options: `converted("float16", input="image")`."""
+
+    @cache
+    def converted(precision: str = "float32", *, card: ModelCard = card, **options: str) -> Conversion:
+        folder = tmp_path_factory.mktemp("converted")
+        return CoreMLTarget().convert(ConvertJob(capture_program(network), precision, options, folder, card))
+
+    return converted
 
 
 @pytest.fixture
