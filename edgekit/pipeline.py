@@ -39,9 +39,10 @@ from edgekit.manifest import (
 from edgekit.parity import Parity, judge
 from edgekit.prediction import Prediction, rank
 from edgekit.preprocessing import read_image
+from edgekit.profile import StaticProfiler
 from edgekit.reference import Outputs, load_reference
 from edgekit.report import FILE_NAME as REPORT
-from edgekit.report import Problem, Report
+from edgekit.report import Problem, Report, RuntimeKind
 from edgekit.request import FILE_NAME as REQUEST
 from edgekit.request import ConvertRequest, PredictRequest, ProfileRequest, VerifyRequest
 from edgekit.target import ConvertJob, LoadJob, Runner, Target
@@ -51,6 +52,7 @@ REFERENCE_RUNTIME_NOTE = (
     "checked with {runtime}, not with the vendor's: the verdict is about the saved artifact's numbers. No latency is measured, "
     "because this runtime's time says nothing about a device's"
 )
+NO_LATENCY = "no latency measured"
 
 
 def convert(desk: Desk, line: Line) -> Report:
@@ -99,6 +101,7 @@ def convert(desk: Desk, line: Line) -> Report:
         size_bytes=manifest.size_bytes,
         versions=manifest.versions,
         notes=manifest.notes,
+        files=manifest.files,
     )
     line.wait("reference")
     shutil.copyfile(desk.shared / REFERENCE, desk.work / REFERENCE)
@@ -117,7 +120,10 @@ def verify(desk: Desk, line: Line) -> Report:
 
 
 def profile(desk: Desk, line: Line) -> Report:
-    """Measure an existing artifact's latency. The caller sees to it that nothing else runs meanwhile."""
+    """Measure an existing artifact's latency, and tell what its operators cost where the target can.
+
+    The caller sees to it that nothing else runs meanwhile.
+    """
     request: ProfileRequest = read_json(desk.work / REQUEST, ProfileRequest)
     manifest = read_manifest(desk.artifact)
     target = _runnable(manifest, line)
@@ -125,12 +131,14 @@ def profile(desk: Desk, line: Line) -> Report:
     if report.problem and report.problem.stage == "latency":
         report = replace(report, problem=None, status="passed" if report.parity and report.parity.passed else "converted")
     line.enter("latency")
+    job = _load_job(manifest, desk.artifact, request.num_threads)
     available = target.probe()
     if available.runs != "native":
-        note = f"no latency measured: {available.reason}"
-        return replace(report, latency=None, notes=tuple(dict.fromkeys((*report.notes, note))))
-    job = _load_job(manifest, desk.artifact, request.num_threads)
-    return replace(report, latency=_measure(target, job, request.latency), machine=describe_machine())
+        report = report if report.latency else _with_notes(report, f"{NO_LATENCY}: {available.reason}")
+        return _with_static_profile(report, target, job)
+    notes = tuple(note for note in report.notes if not note.startswith(NO_LATENCY))
+    report = replace(report, latency=_measure(target, job, request.latency), notes=notes)
+    return _with_static_profile(report, target, job)
 
 
 def predict(desk: Desk, line: Line) -> Report:
@@ -175,18 +183,40 @@ def _verified(report: Report, target: Target, desk: Desk, line: Line, num_thread
     if given != taken:
         raise InputError(f"the reference's images are {list(given)}, and the artifact takes {list(taken)}: see --resolution")
     reference, left_out = adapt_reference(reference, manifest.model.preprocessing, manifest.inputs, manifest.outputs)
-    with target.load(_load_job(manifest, desk.artifact, num_threads)) as runner:
-        line.enter("parity")
-        answers = answer_samples(runner, [sample.image_nchw for sample in reference.samples], manifest.inputs[0].name)
-        runtime = runner.runtime
+    report = _without_verdict(report, asked="reference" if target.probe().runs == "reference" else "native")
+    try:
+        with target.load(_load_job(manifest, desk.artifact, num_threads)) as runner:
+            line.enter("parity")
+            answers = answer_samples(runner, [sample.image_nchw for sample in reference.samples], manifest.inputs[0].name)
+            runtime = runner.runtime
+    except InputError as error:  # the runtime says no to the artifact, which is a verdict
+        return replace(report, status="failed", problem=Problem(line.stage, type(error).__name__, str(error)))
     parity = judge(reference, answers, manifest.outputs, target.tolerances[manifest.precision])
-    notes = tuple(dict.fromkeys((*report.notes, *left_out)))
-    if runtime.kind == "reference":
-        notes = tuple(dict.fromkeys((*notes, REFERENCE_RUNTIME_NOTE.format(runtime=runtime.runtime))))
-    report = replace(report, runtime=runtime, parity=parity, notes=notes)
+    stand_in = (REFERENCE_RUNTIME_NOTE.format(runtime=runtime.runtime),) if runtime.kind == "reference" else ()
+    report = _with_notes(replace(report, runtime=runtime, parity=parity), *left_out, *stand_in)
     if parity.passed:
         return replace(report, status="passed")
     return replace(report, status="failed", problem=_parity_problem(parity))
+
+
+def _without_verdict(report: Report, *, asked: RuntimeKind) -> Report:
+    """What is known before the runtime is asked. An earlier verdict's runtime, figures and notes are not this one's."""
+    before = REFERENCE_RUNTIME_NOTE.format(runtime=report.runtime.runtime) if report.runtime else ""
+    notes = tuple(note for note in report.notes if note != before)
+    return replace(report, asked=asked, runtime=None, parity=None, notes=notes)
+
+
+def _with_notes(report: Report, *notes: str) -> Report:
+    return replace(report, notes=tuple(dict.fromkeys((*report.notes, *notes))))
+
+
+def _with_static_profile(report: Report, target: Target, job: LoadJob) -> Report:
+    if not isinstance(target, StaticProfiler):
+        return report
+    try:
+        return replace(report, static_profile=target.static_profile(job))
+    except InputError as error:
+        return _with_notes(replace(report, static_profile=None), f"no static profile: {error}")
 
 
 def _parity_problem(parity: Parity) -> Problem:
@@ -230,12 +260,13 @@ def _report_of(manifest: Manifest, desk: Desk) -> Report:
     """The report beside the artifact, or the start of one where somebody took it away."""
     with suppress(InputError, msgspec.MsgspecError):
         report: Report = read_json(desk.artifact / REPORT, Report)
-        return replace(report, seconds={})
+        return replace(report, seconds={}, files=manifest.files)
     return replace(
         Report(manifest.model.name, manifest.target, manifest.precision, "converted", describe_machine()),
         size_bytes=manifest.size_bytes,
         versions=manifest.versions,
         notes=manifest.notes,
+        files=manifest.files,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from edgekit.option import parse_options
+from edgekit.profile import StaticProfile
 from edgekit.target import (
     Availability,
     Conversion,
@@ -20,8 +21,8 @@ from edgekit.target import (
     Tolerance,
 )
 from edgekit_coreml.options import CoreMLOptions
-
 from edgekit_coreml.tolerance import TOLERANCES
+
 NO_CORE_ML = (
     "Core ML exists only on Apple systems; here a reference runtime executes the saved package instead, which shows whether its "
     "numbers are right, and not how a device rounds or how long it takes"
@@ -66,3 +67,15 @@ class CoreMLTarget:
         from edgekit_coreml.runner import ReferenceRunner
 
         return ReferenceRunner(job)
+
+    def static_profile(self, job: LoadJob) -> StaticProfile:
+        """Count what the operators cost, and tell where they run: as Core ML plans it or, without it, as was published."""
+        options = parse_options(CoreMLOptions, job.options, target=self.name)
+        from edgekit_coreml.profile import profile_package
+
+        profile = profile_package(job.path, options.compute_units)
+        if sys.platform == "darwin":
+            from edgekit_coreml.plan import with_plan
+
+            return with_plan(profile, job.path, options.compute_units)
+        return profile
