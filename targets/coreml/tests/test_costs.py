@@ -18,7 +18,7 @@ from edgekit.mobilenet.spec import MobileNetSpec
 from edgekit_coreml.costs import Cost, count_costs
 from edgekit_coreml.profile import profile_package
 from edgekit_coreml.reference.package import Package
-from edgekit_coreml.reference.program import Constant, Operand, Operation, Program, Variable
+from edgekit_coreml.reference.program import Block, Constant, Operand, Operation, Program, Variable
 from edgekit_coreml.reference.reader import read_program
 
 Build = Callable[..., Path]
@@ -120,7 +120,7 @@ def test_compressed_weights_are_read_as_small_as_they_are_stored() -> None:
     look_up = Operation("constexpr_lut_to_dense", {"indices": (indices,), "lut": (table,)}, (dense,))
     x, y = variable("x", 1, 5), variable("y", 1, 6)
     linear = Operation("linear", {"x": (x,), "weight": (dense,)}, (y,))
-    ((operation, cost),) = count_costs(Program(9, (x,), (y,), (look_up, linear), {}))
+    ((operation, cost),) = count_costs(program(look_up, linear))
     assert operation is linear
     assert cost == Cost(30, 15 + 2 * 16 + 2 * 5, 2 * 6)
 
@@ -133,7 +133,7 @@ def test_compressed_weights_are_read_as_small_as_they_are_stored() -> None:
         (kept, values),
     )
     fill = Operation("constexpr_sparse_to_dense", {"nonzero_data": (values,), "mask": (kept,)}, (dense,))
-    ((_, cost),) = count_costs(Program(9, (x,), (y,), (shift, fill, linear), {}))
+    ((_, cost),) = count_costs(program(shift, fill, linear))
     assert cost.read_bytes == 4 + 30 + 2 * 6 + 2 * 5  # 30 bits of mask are 4 bytes
 
 
@@ -165,6 +165,10 @@ def constant(value: Any) -> Constant:
     return Constant(value.dtype.name, value)
 
 
+def program(*operations: Operation) -> Program:
+    return Program(9, 8, (), (), (), Block((), operations, ()))
+
+
 def cost_of(operation: Operation) -> Cost:
-    ((_, cost),) = count_costs(Program(7, (), operation.outputs, (operation,), {}))
+    ((_, cost),) = count_costs(program(operation))
     return cost

@@ -321,7 +321,7 @@ def _described_name(model: Any) -> None:
         (_wrong_groups, "conv 'mixed' of edited.mlpackage cannot be computed"),
         (_zero_stride, "conv 'mixed' of edited.mlpackage cannot be computed"),
         (_unknown_attribute, "conv 'mixed' has attributes that are not known: approximate"),
-        (_block, "conv 'mixed' is control flow"),
+        (_block, "conv 'mixed' of edited.mlpackage: it has 1 blocks of operations inside"),
         (_undefined, "relu 'answer' uses 'nothing' before it is defined"),
         (_twice, "the program defines 'mixed' twice"),
         (_extra_output, "conv 'mixed' of edited.mlpackage gives 1 values, but declares 2"),
@@ -335,8 +335,8 @@ def _described_name(model: Any) -> None:
         (_two_functions, "it has 2 functions (main, second)"),
         (_opset, "no block for its opset 'CoreML99'"),
         (_network, "it is a model of type neuralNetwork; only ML programs can be run"),
-        (_state, "keeps state between predictions"),
-        (_image, "input 'x' is of imageType"),
+        (_state, "its description has the states ['cache'], its program []"),
+        (_image, "input 'x' is an image of INVALID_COLOR_SPACE, which is not known"),
         (_described_dtype, "its description says output 'answer' is float16[1, 8, 3, 4]"),
         (_described_shape, "its description says input 'x' is float32[1, 2, 3, 9]"),
         (_described_name, "its description has the outputs ['reply'], its program ['answer']"),
@@ -350,14 +350,18 @@ def _unknown_width(model: Any) -> None:
     (function,) = model.mlProgram.functions.values()
     for named in (function.inputs[0], operations(model)["mixed"].outputs[0], operations(model)["answer"].outputs[0]):
         sizes(named)[3].unknown.variadic = False
+    for size in (1, 2, 3):
+        model.description.input[0].type.multiArrayType.shapeRange.sizeRanges.add(lowerBound=size, upperBound=size)
+    model.description.input[0].type.multiArrayType.shapeRange.sizeRanges.add(lowerBound=4, upperBound=-1)
 
 
-def test_an_unknown_size_matches_anything(package: Path, edited: Edit) -> None:
+def test_an_unknown_size_matches_what_the_description_allows(package: Path, edited: Edit) -> None:
     model = ReferenceModel(edited(package, _unknown_width))
     assert model.inputs[0].shape == (1, 2, 3, None)
     assert model.predict({"x": np.zeros((1, 2, 3, 9), np.float32)})["answer"].shape == (1, 8, 3, 9)
-    with pytest.raises(UsageError, match=r"float32\[1, 2, 3, \?\]"):
-        model.predict({"x": np.zeros((1, 2, 4, 9), np.float32)})
+    for shape in ((1, 2, 4, 9), (1, 2, 3, 3)):
+        with pytest.raises(UsageError, match=r"float32\[1, 2, 3, \?\].*allowed is \[1, 2, 3, 4\.\.\.\]"):
+            model.predict({"x": np.zeros(shape, np.float32)})
 
 
 def test_needs_coremltools_messages_but_not_coremltools(package: Path) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgekit_coreml.reference import protobuf
 from edgekit_coreml.reference.blob import Weights
 from edgekit_coreml.reference.dtype import HELD, from_bytes, stored_bytes
-from edgekit_coreml.reference.program import Constant, Shape, described
+from edgekit_coreml.reference.program import Constant, Kind, Shape, described
 
 # coremltools/converters/mil/backend/mil/helper.py, _tensor_field_by_type: which field holds the values of which type, first
 # where coremltools writes them. 16-bit integers will move to bytes some day, it says.
@@ -46,9 +46,11 @@ def read_constant(value: Any, name: str, weights: Weights) -> Constant:
         Fault: it does not hold what it declares, or nothing that can be held.
         edgekit.errors.InputError: a weight file is damaged or another model's.
     """
-    dtype, shape = tensor_type(value.type, name)
-    if (dtype not in HELD and dtype != "string") or shape is None or None in shape:
-        raise Fault(f"constant {name!r} is of {described(dtype, shape)}, which the reference runtime cannot hold")
+    kind, dtype, shape = read_type(value.type, name)
+    if kind == "list" and value.immediateValue.WhichOneof("value") == "list":
+        return _list(value, name, dtype, weights)
+    if kind != "tensor" or (dtype not in HELD and dtype != "string") or shape is None or None in shape:
+        raise Fault(f"constant {name!r} is {kind} {described(dtype, shape)}, which the reference runtime cannot hold")
     sizes = tuple(size for size in shape if size is not None)
     match value.WhichOneof("value"):
         case "blobFileValue" if dtype != "string":
@@ -59,16 +61,29 @@ def read_constant(value: Any, name: str, weights: Weights) -> Constant:
     raise Fault(f"constant {name!r} is stored in a way that is not implemented")
 
 
-def tensor_type(type_: Any, name: str) -> tuple[str, Shape | None]:
-    """Read a `ValueType` that is a tensor's: its dtype as `Variable` names it, and its shape.
+def read_type(type_: Any, name: str) -> tuple[Kind, str, Shape | None]:
+    """Read a `ValueType`: its kind, dtype and shape as `Variable` has them.
 
     Raises:
         Fault: it is of another kind, or its rank is not that of its sizes.
     """
-    kind = type_.WhichOneof("type")
-    if kind != "tensorType":
-        raise Fault(f"{name!r} is of {kind or 'no type'}, which is not implemented: only tensors are")
-    tensor = type_.tensorType
+    match type_.WhichOneof("type"):
+        case "tensorType":
+            return "tensor", *_tensor_type(type_.tensorType, name)
+        case "listType":
+            return "list", *_tensor_type(type_.listType.type.tensorType, name)
+        case "stateType":
+            return "state", *_tensor_type(type_.stateType.wrappedType.tensorType, name)
+        case "dictionaryType":
+            entry = type_.dictionaryType
+            if protobuf.tensor_dtype(entry.valueType.tensorType.dataType) != "float64":
+                raise Fault(f"{name!r} is a dictionary of values that are not float64, which is not implemented")
+            return "dictionary", protobuf.tensor_dtype(entry.keyType.tensorType.dataType), ()
+        case other:
+            raise Fault(f"{name!r} is of {other or 'no type'}, which is not implemented")
+
+
+def _tensor_type(tensor: Any, name: str) -> tuple[str, Shape | None]:
     dtype = protobuf.tensor_dtype(tensor.dataType)
     if any(dimension.unknown.variadic for dimension in tensor.dimensions):
         return dtype, None
@@ -77,6 +92,21 @@ def tensor_type(type_: Any, name: str) -> tuple[str, Shape | None]:
     return dtype, tuple(
         dimension.constant.size if dimension.WhichOneof("dimension") == "constant" else None for dimension in tensor.dimensions
     )
+
+
+def _list(value: Any, name: str, dtype: str, weights: Weights) -> Constant:
+    """The classes of a classifier: texts or integers."""
+    elements = [read_constant(each, name, weights) for each in value.immediateValue.list.values]
+    length = value.type.listType.length.constant.size
+    if len(elements) != length:
+        raise Fault(f"constant {name!r} is a list of {length} elements, but holds {len(elements)}")
+    if any(element.dtype != dtype or element.shape or element.kind != "tensor" for element in elements):
+        raise Fault(f"constant {name!r} is a list of {dtype}, but not all of its elements are")
+    if dtype == "string":
+        return Constant(dtype, tuple(str(element.value) for element in elements))
+    if dtype == "int64":
+        return Constant(dtype, tuple(int(element.tensor()) for element in elements))
+    raise Fault(f"constant {name!r} is a list of {dtype}, which is not implemented")
 
 
 def _immediate(tensor: Any, name: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any] | str:

@@ -36,8 +36,11 @@ class SumOfProducts(ABC):
     Their order: input channel by input channel, and in each the pixels under the kernel, row by row.
 
     Attributes:
-        peak: largest absolute value that a sum has had on its way since this was set to 0; infinite where one overflowed.
+        limit: the absolute value from which a sum is infinite.
+        peak: largest absolute value that a sum has had on its way since this was set to 0.
     """
+
+    limit: float
 
     def __init__(self) -> None:
         """Start with a peak of 0."""
@@ -60,7 +63,7 @@ class SumOfProducts(ABC):
         return {name: replace(OPS[name], compute=self._inside(OPS[name].compute)) for name in names if name in OPS}
 
     def _inside(self, compute: Compute) -> Compute:
-        def run(**inputs: Any) -> Tensor | tuple[Tensor, ...]:
+        def run(**inputs: Any) -> Any:
             with _TakenOver(self.add_up) as taken:
                 result = compute(**inputs)
             if not taken.over:  # PyTorch has found a way that is not known here: its float32 would pass as the device's

@@ -47,6 +47,11 @@ def array_dtype(number: int) -> str:
     return _enum_name(_messages("FeatureTypes_pb2").ArrayFeatureType.ArrayDataType, number)
 
 
+def image_color(number: int) -> str:
+    """Name an `ImageFeatureType.ColorSpace` as protobuf does: "RGB", "GRAYSCALE_FLOAT16"."""
+    return _enum_name(_messages("FeatureTypes_pb2").ImageFeatureType.ColorSpace, number).upper()
+
+
 def _enum_name(enum: Any, number: int) -> str:
     try:
         return str(enum.Name(number)).lower()

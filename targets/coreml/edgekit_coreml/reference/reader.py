@@ -2,63 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edgekit.errors import InputError
 from edgekit_coreml.reference import protobuf
 from edgekit_coreml.reference.blob import Weights
-from edgekit_coreml.reference.constant import Fault, read_constant, tensor_type
+from edgekit_coreml.reference.constant import Fault, read_constant, read_type
+from edgekit_coreml.reference.description import read_features
 from edgekit_coreml.reference.dtype import HELD
+from edgekit_coreml.reference.feature import Feature
+from edgekit_coreml.reference.function import find_function, function_names
 from edgekit_coreml.reference.package import Package
-from edgekit_coreml.reference.program import Constant, Operand, Operation, Program, Variable, described
+from edgekit_coreml.reference.program import Block, Constant, Operand, Operation, Program, Variable, described
+
+OPSETS = {"CoreML5": 5, "CoreML6": 6, "CoreML7": 7, "CoreML8": 8, "CoreML9": 9}
+"""Versions of the operators: those of iOS 15 to iOS 18, and of 2025."""
 
 
-def read_program(package: Package) -> Program:
-    """Read the model of a package.
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What the description of a function says, in the order of its program.
+
+    Attributes:
+        function_names: all functions of the model.
+        inputs: what the caller gives.
+        outputs: what the caller gets.
+        states: what the caller keeps.
+    """
+
+    function_names: tuple[str, ...]
+    inputs: tuple[Feature, ...]
+    outputs: tuple[Feature, ...]
+    states: tuple[Feature, ...]
+
+
+def read_program(package: Package, function_name: str | None = None) -> Program:
+    """Read one function of a package: see `read_model`."""
+    return read_model(package, function_name)[0]
+
+
+def read_model(package: Package, function_name: str | None = None) -> tuple[Program, Interface]:
+    """Read one function of the model of a package, and how it is described.
+
+    Args:
+        package: an opened package.
+        function_name: which function; None for the one that the model names as its default, or the only one.
 
     Raises:
-        InputError: the model is damaged, is no ML program, or uses something that is not implemented yet.
+        InputError: the model is damaged, is no ML program, or uses something that is not implemented.
+        UsageError: it has no such function.
     """
     model = protobuf.parse_model(package.model)
     try:
-        return _Reader(Weights(package)).read(model)
+        function, description = find_function(model, function_name, package.root.name)
+        program = _read_function(function, model.specificationVersion, Weights(package))
+        interface = Interface(
+            function_names(model),
+            read_features("input", description.input, program.inputs),
+            read_features("output", description.output, program.outputs),
+            read_features("state", description.state, program.states),
+        )
     except Fault as error:
         raise InputError(f"{package.model}: {error}") from error
+    return program, interface
 
 
-class _Reader:
-    """The names that the program has defined so far."""
+def _read_function(function: Any, spec_version: int, weights: Weights) -> Program:
+    if function.opset not in function.block_specializations:
+        raise Fault(f"the program has no block for its opset {function.opset!r}")
+    if function.opset not in OPSETS:
+        raise Fault(f"the program is of opset {function.opset!r}; known are {', '.join(OPSETS)}")
+    message = function.block_specializations[function.opset]
+    body = _Scope(weights, {}).block(message, function.inputs)
+    outputs = tuple(_output(name, result) for name, result in zip(message.outputs, body.outputs, strict=True))
+    if len(set(message.outputs)) < len(outputs):
+        raise Fault(f"the program gives an output twice: {', '.join(message.outputs)}")
+    return Program(
+        spec_version,
+        OPSETS[function.opset],
+        tuple(variable for variable in body.inputs if variable.kind != "state"),
+        outputs,
+        tuple(variable for variable in body.inputs if variable.kind == "state"),
+        body,
+    )
 
-    def __init__(self, weights: Weights) -> None:
+
+def _output(name: str, result: Operand) -> Variable:
+    if result.kind in ("list", "state"):
+        raise Fault(f"output {name!r} is a {result.kind} of {result.dtype}, which no app can be given")
+    return Variable(name, result.dtype, result.shape, result.kind)
+
+
+class _Scope:
+    """The names that can be seen: those outside, and those that have been defined here so far."""
+
+    def __init__(self, weights: Weights, outside: dict[str, Operand]) -> None:
         self._weights = weights
-        self._defined: dict[str, Operand] = {}
+        self._seen = dict(outside)
 
-    def read(self, model: Any) -> Program:
-        function = _only_function(model)
-        if function.opset not in function.block_specializations:
-            raise Fault(f"the program has no block for its opset {function.opset!r}")
-        block = function.block_specializations[function.opset]
-        inputs = tuple(self._computed(value) for value in function.inputs)
-        operations = tuple(self._operation(op) for op in block.operations if not self._is_constant(op))
-        results = {name: self._result(name) for name in block.outputs}
-        outputs = tuple(
-            Variable(name, result.dtype, result.shape) if isinstance(result, Constant) else result
-            for name, result in results.items()
-        )
-        _compare("input", model.description.input, inputs)
-        _compare("output", model.description.output, outputs)
-        constants = {name: result for name, result in results.items() if isinstance(result, Constant)}
-        return Program(model.specificationVersion, inputs, outputs, operations, constants)
+    def block(self, message: Any, inputs: Any) -> Block:
+        given = tuple(self._variable(value) for value in inputs)
+        operations = tuple(self._operation(op) for op in message.operations if not self._is_constant(op))
+        return Block(given, operations, tuple(self._result(name) for name in message.outputs))
 
     def _define(self, name: str, value: Operand) -> None:
-        if name in self._defined:
+        if name in self._seen:
             raise Fault(f"the program defines {name!r} twice")
-        self._defined[name] = value
+        self._seen[name] = value
 
-    def _computed(self, named: Any) -> Variable:
-        variable = Variable(named.name, *tensor_type(named.type, named.name))
-        if variable.dtype not in HELD:
+    def _variable(self, named: Any) -> Variable:
+        kind, dtype, shape = read_type(named.type, named.name)
+        variable = Variable(named.name, dtype, shape, kind)
+        if dtype not in HELD and dtype != "string":
             raise Fault(f"{variable} is of a type that the reference runtime cannot hold")
         self._define(variable.name, variable)
         return variable
@@ -68,17 +124,18 @@ class _Reader:
             return False
         if len(op.outputs) != 1 or "val" not in op.attributes:
             raise Fault("a const has no value or not one output")
-        variable = Variable(op.outputs[0].name, *tensor_type(op.outputs[0].type, op.outputs[0].name))
+        if unknown := sorted({*op.attributes, *op.inputs} - {"name", "val"}):
+            raise Fault(f"const {op.outputs[0].name!r} has attributes that are not known: {', '.join(unknown)}")
+        kind, dtype, shape = read_type(op.outputs[0].type, op.outputs[0].name)
+        variable = Variable(op.outputs[0].name, dtype, shape, kind)
         constant = read_constant(op.attributes["val"], variable.name, self._weights)
-        if (constant.dtype, constant.shape) != (variable.dtype, variable.shape):
+        if (constant.kind, constant.dtype, constant.shape) != (kind, dtype, shape):
             raise Fault(f"const {variable} holds a value of {described(constant.dtype, constant.shape)}")
-        self._define(variable.name, constant)
+        self._define(variable.name, replace(constant, name=variable.name))
         return True
 
     def _operation(self, op: Any) -> Operation:
         where = f"{op.type} {op.outputs[0].name!r}" if op.outputs else op.type
-        if op.blocks:
-            raise Fault(f"{where} is control flow, which is not implemented")
         inputs = {name: tuple(self._operand(b, where) for b in op.inputs[name].arguments) for name in op.inputs}
         attributes = sorted(set(op.attributes) - {"name"})
         if op.type.startswith("constexpr_"):  # up to iOS 17 these have their inputs among the attributes
@@ -87,47 +144,20 @@ class _Reader:
             inputs |= {name: (read_constant(op.attributes[name], where, self._weights),) for name in attributes}
         elif attributes:
             raise Fault(f"{where} has attributes that are not known: {', '.join(attributes)}")
-        return Operation(op.type, inputs, tuple(self._computed(output) for output in op.outputs))
+        blocks = tuple(_Scope(self._weights, self._seen).block(block, block.inputs) for block in op.blocks)
+        return Operation(op.type, inputs, tuple(self._variable(output) for output in op.outputs), blocks)
 
     def _operand(self, binding: Any, where: str) -> Operand:
         if binding.WhichOneof("binding") == "value":
             return read_constant(binding.value, where, self._weights)
-        if binding.name not in self._defined:
+        if binding.name not in self._seen:
             raise Fault(f"{where} uses {binding.name!r} before it is defined")
-        return self._defined[binding.name]
+        return self._seen[binding.name]
 
     def _result(self, name: str) -> Operand:
-        if name not in self._defined:
+        if name not in self._seen:
             raise Fault(f"output {name!r} is not defined")
-        return self._defined[name]
-
-
-def _only_function(model: Any) -> Any:
-    kind = model.WhichOneof("Type")
-    if kind is None:
-        raise Fault("it holds no model: it is truncated or empty, copy or convert the package again")
-    if kind != "mlProgram":
-        raise Fault(f"it is a model of type {kind}; only ML programs can be run: convert with convert_to='mlprogram'")
-    functions = model.mlProgram.functions
-    if model.description.functions or len(functions) != 1:
-        raise Fault(f"it has {len(functions)} functions ({', '.join(sorted(functions))}); one is all that can be run")
-    if model.description.state:
-        raise Fault("it keeps state between predictions, which is not implemented")
-    (function,) = functions.values()
-    return function
-
-
-def _compare(side: str, features: Iterable[Any], variables: tuple[Variable, ...]) -> None:
-    """The description is what an app sees of a model: it must say what the program says."""
-    declared = {variable.name: variable for variable in variables}
-    described_names = [feature.name for feature in features]
-    if sorted(described_names) != sorted(declared):
-        raise Fault(f"its description has the {side}s {described_names}, its program {list(declared)}")
-    for feature in features:
-        kind = feature.type.WhichOneof("Type")
-        if kind != "multiArrayType":
-            raise Fault(f"{side} {feature.name!r} is of {kind}; only multi-arrays can be run: convert with TensorType")
-        array, variable = feature.type.multiArrayType, declared[feature.name]
-        dtype, shape = protobuf.array_dtype(array.dataType), tuple(array.shape)
-        if dtype != variable.dtype or (shape and not variable.accepts(shape)):
-            raise Fault(f"its description says {side} {feature.name!r} is {described(dtype, shape)}, its program {variable}")
+        result = self._seen[name]
+        if isinstance(result, Constant) and (result.kind == "list" or result.dtype == "string"):
+            raise Fault(f"output {name!r} is a constant text or list, which is not implemented")
+        return result

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from edgekit.errors import InputError
 from edgekit_coreml.reference.arithmetic import Arithmetic
-from edgekit_coreml.reference.dtype import HELD, full_name
-from edgekit_coreml.reference.ops import OPS, Compute, Op, Parameter, Rounded
-from edgekit_coreml.reference.program import Constant, Operand, Operation, Variable, described
+from edgekit_coreml.reference.binding import Operands, bind, check_inputs, check_outputs
+from edgekit_coreml.reference.ops import OPS, Compute
+from edgekit_coreml.reference.ops.parameter import Running
+from edgekit_coreml.reference.program import Operation
+from edgekit_coreml.reference.slot import Slot
+
+Values = dict[str, Any]
+"""What is in memory, by name: tensors, and what `edgekit_coreml.reference.value` holds other variables as."""
+
+_FAILURES = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, MemoryError)
 
 
 class UnknownOp(InputError):
@@ -31,164 +36,154 @@ class Step:
         where: operator, output and package, for messages.
         compute: takes the operands that are variables, by keyword.
         operands: the variables behind each keyword.
-        outputs: what it computes, with the type each value is held in.
-        round: what is done to the outputs of declared type float16; None where nothing is.
+        outputs: where the results go.
         is_constant: it gives the same in every run.
+        bodies: what it runs itself, for control flow.
         spent: names of the values that no later step needs.
     """
 
     operation: Operation
     where: str
     compute: Compute
-    operands: dict[str, str | tuple[str, ...]]
-    outputs: tuple[tuple[Variable, torch.dtype], ...]
-    round: Callable[[Tensor], Tensor] | None
+    operands: Operands
+    outputs: tuple[Slot, ...]
     is_constant: bool
+    bodies: tuple[Body, ...] = ()
     spent: tuple[str, ...] = ()
 
-    def __call__(self, values: dict[str, Tensor]) -> None:
+    def __call__(self, values: Values) -> None:
         """Compute, check, and store the results in `values`.
 
         Raises:
             InputError: the operator cannot compute from these values, or its result is not what the program declares.
         """
-        given = {
+        try:
+            computed = self.compute(**self._given(values))
+        except _FAILURES as error:
+            raise self._failure(error) from error
+        self._store(values, computed)
+
+    def enter(self, values: Values) -> Iterator[tuple[Step, Values]]:
+        """Do the same for control flow, whose bodies yield after each of their steps.
+
+        Raises:
+            InputError: as above.
+        """
+        blocks = tuple(partial(body.run, values) for body in self.bodies)
+        try:
+            computed = yield from self.compute(blocks=blocks, **self._given(values))  # type: ignore[misc]  # a generator, for control flow
+        except _FAILURES as error:
+            raise self._failure(error) from error
+        self._store(values, computed)
+
+    def _given(self, values: Values) -> Values:
+        return {
             key: values[name] if isinstance(name, str) else tuple(values[each] for each in name)
             for key, name in self.operands.items()
         }
-        try:
-            computed = self.compute(**given)
-        except (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, MemoryError) as error:
-            raise InputError(f"{self.where} cannot be computed: {str(error).partition(chr(10))[0]}") from error
-        results = (computed,) if isinstance(computed, Tensor) else computed
+
+    def _failure(self, error: Exception) -> InputError:
+        return InputError(f"{self.where} cannot be computed: {str(error).partition(chr(10))[0]}")
+
+    def _store(self, values: Values, computed: Any) -> None:
+        results = computed if isinstance(computed, (tuple, list)) else (computed,)
         if len(results) != len(self.outputs):
             raise InputError(f"{self.where} gives {len(results)} values, but declares {len(self.outputs)}")
-        for (variable, held), value in zip(self.outputs, results, strict=True):
-            if value.dtype != held or not variable.accepts(value.shape):
-                computed_type = described(str(value.dtype).removeprefix("torch."), tuple(value.shape))
-                raise InputError(f"{self.where} declares {variable}, but computes {computed_type}")
-            values[variable.name] = self.round(value) if self.round and variable.dtype == "float16" else value
+        for slot, value in zip(self.outputs, results, strict=True):
+            values[slot.variable.name] = slot.take(value, self.where)
 
 
-def prepare(operation: Operation, package: str, arithmetic: Arithmetic) -> Step:
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A block made ready to run.
+
+    Attributes:
+        inputs: where its arguments go.
+        steps: in the order of execution.
+        outputs: what it gives back: names of values, and constants themselves.
+        needs: names of the values that it takes from outside.
+        where: of which operator, for messages.
+    """
+
+    inputs: tuple[Slot, ...]
+    steps: tuple[Step, ...]
+    outputs: tuple[str | Tensor, ...]
+    needs: tuple[str, ...]
+    where: str
+
+    def run(self, outside: Values, *arguments: Any) -> Running:
+        """Run it once, where the values outside are seen and stay as they are.
+
+        Raises:
+            InputError: a step cannot compute, or something is not what the program declares.
+        """
+        values = outside | {
+            slot.variable.name: slot.take(value, self.where) for slot, value in zip(self.inputs, arguments, strict=True)
+        }
+        yield from run_steps(self.steps, values)
+        return tuple(values[each] if isinstance(each, str) else each for each in self.outputs)
+
+
+def run_steps(steps: Sequence[Step], values: Values) -> Iterator[tuple[Step, Values]]:
+    """Run steps one after the other, and let the caller look at the values after each of them."""
+    for step in steps:
+        if step.bodies:
+            yield from step.enter(values)
+        else:
+            step(values)
+        yield step, values
+        for name in step.spent:
+            del values[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is the same for all operations of a program.
+
+    Attributes:
+        package: its name, for messages.
+        opset: version of the operators.
+        arithmetic: how they are computed.
+    """
+
+    package: str
+    opset: int
+    arithmetic: Arithmetic
+
+
+def prepare(operation: Operation, setting: Setting, bodies: tuple[Body, ...] = ()) -> Step:
     """Resolve one operation.
 
     Args:
         operation: from the program.
-        package: for messages.
-        arithmetic: how it is computed.
+        setting: that of the program.
+        bodies: its blocks, prepared.
 
     Raises:
         UnknownOp: the operator is not implemented.
         InputError: it has an input, a constant or a declared type that the implementation does not know.
     """
-    name = operation.outputs[0].name if operation.outputs else ""
-    where = f"{operation.type} {name!r} of {package}"
+    where = place_of(operation, setting.package)
     is_float16 = bool(operation.outputs) and operation.outputs[0].dtype == "float16"
-    known = (arithmetic.ops.get(operation.type) if is_float16 else None) or OPS.get(operation.type)
+    known = (setting.arithmetic.ops.get(operation.type) if is_float16 else None) or OPS.get(operation.type)
     if known is None:
         raise UnknownOp(f"{where}: this operator is not implemented by the reference runtime: run the model on a Mac")
     try:
-        given = _check_inputs(known, operation)
-        _check_outputs(known, operation)
-        compute, operands = _bind(known, given)
+        if bool(operation.blocks) != known.has_blocks:
+            raise ValueError(f"it has {len(operation.blocks)} blocks of operations inside")
+        given = check_inputs(known, operation)
+        check_outputs(known, operation)
+        compute, operands = bind(known, given, setting.opset)
     except ValueError as error:
         raise InputError(f"{where}: {error}") from error
     if operands and operation.type.startswith("constexpr_"):
         raise InputError(f"{where}: {', '.join(operands)} is computed by the program, where only a constant can be")
-    return Step(
-        operation,
-        where,
-        compute,
-        operands,
-        tuple((variable, HELD[variable.dtype]) for variable in operation.outputs),
-        arithmetic.round,
-        known.pure and not operands,
-    )
+    outputs = tuple(Slot.of(variable, setting.arithmetic) for variable in operation.outputs)
+    is_constant = known.pure and not operands and not bodies and all(slot.held for slot in outputs)
+    return Step(operation, where, compute, operands, outputs, is_constant, bodies)
 
 
-def _check_inputs(known: Op, operation: Operation) -> list[tuple[Parameter, tuple[Operand, ...]]]:
-    """Pair what the operator takes with what it is given, and check declared types."""
-    if unknown := sorted(operation.inputs.keys() - known.parameters.keys()):
-        raise ValueError(f"inputs that are not implemented: {', '.join(unknown)}")
-    pairs = [(parameter, operation.inputs.get(parameter.name, ())) for parameter in known.parameters.values()]
-    shared: dict[str, str] = {}
-    for parameter, given in pairs:
-        if len(given) != 1 and (given or parameter.is_required) and not (given and parameter.is_tensors):
-            raise ValueError(f"input {parameter.name!r} has {len(given)} values, not one")
-        for operand in given:
-            parameter.check(operand)
-            if (parameter.is_tensor or parameter.is_tensors) and parameter.name not in known.own:
-                shared.setdefault(operand.dtype, parameter.name)
-    if len(shared) > 1:
-        raise ValueError(f"inputs of one type are {' and '.join(f'{name} of {dtype}' for dtype, name in shared.items())}")
-    completed = [(parameter, given or _rounded_default(parameter, pairs[0][1])) for parameter, given in pairs]
-    return [(parameter, given) for parameter, given in completed if given]
-
-
-def _rounded_default(parameter: Parameter, first: Sequence[Operand]) -> tuple[Operand, ...]:
-    if not isinstance(parameter.default, Rounded):
-        return ()
-    dtype = first[0].dtype
-    return (Constant(dtype, np.array(parameter.default, dtype)),)
-
-
-def _check_outputs(known: Op, operation: Operation) -> None:
-    """The held types cannot tell float16 from float32, so what is declared is checked once here."""
-    sources = [*known.gives, *known.gives[-1:] * (len(operation.outputs) - len(known.gives))]
-    for output, source in zip(operation.outputs, sources, strict=False):
-        dtype = _dtype(known, operation, source)
-        if output.dtype != dtype:
-            raise ValueError(f"declares {output}, but its result is of {dtype}")
-
-
-def _dtype(known: Op, operation: Operation, source: str) -> str:
-    names = source.split("|")
-    computed = (name for name in names if any(isinstance(each, Variable) for each in operation.inputs.get(name, ())))
-    source = next(computed, names[0])
-    if source not in known.parameters:
-        return source
-    given = operation.inputs.get(source)
-    if not given:
-        return full_name(str(known.parameters[source].default))
-    text = given[0].value if isinstance(given[0], Constant) else None
-    return full_name(text) if isinstance(text, str) else given[0].dtype
-
-
-def _bind(known: Op, pairs: Sequence[tuple[Parameter, tuple[Operand, ...]]]) -> tuple[Compute, dict[str, str | tuple[str, ...]]]:
-    """Give the function its constants, and tell which variables are behind the keywords that remain."""
-    bound: dict[str, Any] = {}
-    operands: dict[str, str | tuple[str, ...]] = {}
-    adapters: dict[str, Callable[[Any], Any]] = {}
-    for parameter, given in pairs:
-        key, first = parameter.name, given[0]
-        if parameter.is_tensors:
-            constants = [operand.tensor() if isinstance(operand, Constant) else None for operand in given]
-            names = tuple(operand.name for operand in given if isinstance(operand, Variable))
-            if not names:
-                bound[key] = tuple(constants)
-                continue
-            operands[key] = names
-            if len(names) < len(given):
-                adapters[key] = partial(_interleaved, constants)
-        elif isinstance(first, Constant):
-            bound[key] = first.tensor() if parameter.is_tensor else parameter.literal(first.value)
-        else:
-            operands[key] = first.name
-            if not parameter.is_tensor:
-                adapters[key] = partial(_read, parameter)
-    compute = partial(known.compute, **bound)
-    return (partial(_adapted, compute, adapters) if adapters else compute), operands
-
-
-def _adapted(compute: Compute, adapters: Mapping[str, Callable[[Any], Any]], **given: Any) -> Tensor | tuple[Tensor, ...]:
-    return compute(**given | {key: adapt(given[key]) for key, adapt in adapters.items()})
-
-
-def _interleaved(constants: Sequence[Tensor | None], computed: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    rest: Iterator[Tensor] = iter(computed)
-    return tuple(next(rest) if constant is None else constant for constant in constants)
-
-
-def _read(parameter: Parameter, value: Tensor) -> object:
-    return parameter.literal(value.numpy())
+def place_of(operation: Operation, package: str) -> str:
+    """Say where an operation stands: `conv 'mixed' of model.mlpackage`."""
+    name = operation.outputs[0].name if operation.outputs else ""
+    return f"{operation.type} {name!r} of {package}"

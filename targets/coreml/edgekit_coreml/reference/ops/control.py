@@ -1,0 +1,24 @@
+"""Control flow: blocks of operations that run once, many times, or not at all."""
+
+from __future__ import annotations
+
+from edgekit_coreml.reference.ops.parameter import Blocks, Running
+from edgekit_coreml.reference.ops.registry import op
+from edgekit_coreml.reference.value import Value
+
+
+@op("cond")
+def cond(blocks: Blocks, pred: bool) -> Running:
+    """Return what the first block gives where `pred` is true, otherwise what the second one gives."""
+    return (yield from blocks[0 if pred else 1]())
+
+
+@op("while_loop", own=("loop_vars",))
+def while_loop(blocks: Blocks, loop_vars: tuple[Value, ...]) -> Running:
+    """Return the loop variables, given to the second block and replaced by its results for as long as the first gives true."""
+    condition, body = blocks
+    while True:
+        (goes_on,) = yield from condition(*loop_vars)
+        if not goes_on:
+            return loop_vars
+        loop_vars = yield from body(*loop_vars)

@@ -1,0 +1,58 @@
+"""Lists of tensors."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from edgekit_coreml.reference.ops.registry import op
+from edgekit_coreml.reference.value import Elements
+
+
+@op("make_list", gives=("dtype",))
+def make_list(
+    elem_shape: tuple[int, ...] = (),
+    init_length: int = 1,
+    dynamic_length: bool = True,
+    dtype: Literal["bool", "fp16", "fp32", "int32"] = "fp32",
+) -> Elements:
+    """Return a list to which nothing has been written yet. The shape of its elements is that of the declared type."""
+    if not 0 <= init_length <= 2**20:
+        raise ValueError(f"a list of {init_length} elements cannot be made")
+    return Elements((None,) * init_length, dynamic_length)
+
+
+@op("list_length", gives=("int32",))
+def list_length(ls: Elements) -> Tensor:
+    """Return the number of elements, written or not."""
+    return torch.tensor(len(ls.tensors), dtype=torch.int32)
+
+
+@op("list_read")
+def list_read(ls: Elements, index: int) -> Tensor:
+    """Return one element."""
+    return ls.read(index)
+
+
+@op("list_write")
+def list_write(ls: Elements, index: int, value: Tensor) -> Elements:
+    """Return the list with another element."""
+    return ls.written(index, value)
+
+
+@op("list_gather")
+def list_gather(ls: Elements, indices: tuple[int, ...]) -> Tensor:
+    """Return elements, stacked along a new first axis."""
+    return torch.stack([ls.read(index) for index in indices])
+
+
+@op("list_scatter")
+def list_scatter(ls: Elements, indices: tuple[int, ...], value: Tensor) -> Elements:
+    """Return the list with the slices of `value` along its first axis as elements."""
+    if len(indices) != len(value):
+        raise ValueError(f"{len(value)} values for {len(indices)} indices")
+    for index, element in zip(indices, value, strict=True):
+        ls = ls.written(index, element)
+    return ls
