@@ -22,7 +22,12 @@ from edgekit.target import LoadJob, RuntimeInfo
 from edgekit_coreml.features import arrays_of, features_of
 from edgekit_coreml.sdk import import_coremltools
 
-COMPUTE_UNITS = ("CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE", "ALL")
+COMPUTE_UNITS = {
+    "CPU_ONLY": "Core ML on the CPU alone",
+    "CPU_AND_GPU": "Core ML on CPU and GPU",
+    "CPU_AND_NE": "Core ML on CPU and Neural Engine",
+    "ALL": "Core ML on all units",
+}
 
 
 class CoreMLRunner:
@@ -44,7 +49,7 @@ class CoreMLRunner:
         Raises:
             InputError: Core ML cannot run it.
         """
-        features = features_of(inputs, self._job.inputs)
+        features = features_of({name: np.ascontiguousarray(value) for name, value in inputs.items()}, self._job.inputs)
         try:
             answers = self._model.predict(features)
         except Exception as error:  # coremltools raises Core ML's own errors, of no common class
