@@ -1,4 +1,4 @@
-"""Convolution and pooling against loops over every window."""
+"""Convolution against loops over every window."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from itertools import product
 from math import ceil
 from typing import Any
 
+import coremltools as ct
 import numpy as np
 import pytest
 from coremltools.converters.mil import Builder as mb  # noqa: N813 (its name in coremltools' documentation)
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Pads = list[tuple[int, int]]
+
+
+def numbers(*shape: int) -> Array:
+    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
 
 
 def same(sizes: Sequence[int], kernel: Sequence[int], strides: Sequence[int], *, lower: bool = False) -> Pads:
@@ -49,16 +56,6 @@ def convolved(
         first = channel // outputs * inputs
         pixels = x[(n, slice(first, first + inputs), *window)][(slice(None), *taps)]
         result[(n, channel, *place)] = (pixels * weight[channel]).sum() + bias[channel]
-    return result
-
-
-def pooled(x: Array, kernel: Sequence[int], strides: Sequence[int], pads: Pads, reduce: Callable[[Array], Any]) -> Array:
-    """`pads` of zeros that are NaN here, so that `reduce` can tell them from pixels."""
-    x = np.pad(x.astype(np.float64), [(0, 0), (0, 0), *pads], constant_values=np.nan)
-    places = list(windows(x.shape[2:], kernel, strides))
-    result = np.zeros((*x.shape[:2], *[last + 1 for last in places[-1][0]]))
-    for (place, window), n, channel in product(places, range(x.shape[0]), range(x.shape[1])):
-        result[(n, channel, *place)] = reduce(x[(n, channel, *window)])
     return result
 
 
@@ -114,10 +111,10 @@ def test_convolution(family: Any, random: np.random.Generator, shape: tuple[int,
         return lambda x: mb.conv(x=x, weight=weights[name], **given, **cases[name][2])
 
     answers = family({name: body(name) for name in cases}, x=x)
-    for name, (_, _, given, pads) in cases.items():
+    for name, (_, _, arguments, pads) in cases.items():
         ones = [1] * (len(shape) - 2)
-        strides, dilations = given.get("strides", ones), given.get("dilations", ones)
-        expected = convolved(x, weights[name], biases[name], strides, pads, dilations, given.get("groups", 1))
+        strides, dilations = arguments.get("strides", ones), arguments.get("dilations", ones)
+        expected = convolved(x, weights[name], biases[name], strides, pads, dilations, arguments.get("groups", 1))
         assert answers[name].shape == expected.shape, name
         np.testing.assert_allclose(answers[name], expected, rtol=1e-5, atol=1e-5, err_msg=name)
 
@@ -129,80 +126,80 @@ def test_convolution_with_a_computed_weight(run: Any, random: np.random.Generato
     np.testing.assert_allclose(answer, convolved(x, w, np.zeros(3), (1, 1), [(0, 0)] * 2, (1, 1), 1), rtol=1e-5, atol=1e-5)
 
 
-# arguments, padding that counts, padding that ceil_mode adds
-POOLS: dict[str, tuple[dict[str, Any], Pads, Pads]] = {
-    "valid": ({"kernel_sizes": [3, 2], "strides": [2, 2], "pad_type": "valid"}, [(0, 0), (0, 0)], [(0, 0), (0, 0)]),
-    "stride_1": ({"kernel_sizes": [2, 3], "pad_type": "valid"}, [(0, 0), (0, 0)], [(0, 0), (0, 0)]),
-    "same": ({"kernel_sizes": [3, 2], "strides": [2, 2], "pad_type": "same"}, [(1, 1), (0, 0)], [(0, 0), (0, 0)]),
-    "same_lower": (
-        {"kernel_sizes": [2, 3], "strides": [1, 2], "pad_type": "same_lower"},
-        [(1, 0), (1, 0)],
-        [(0, 0), (0, 0)],
-    ),
-    "custom": (
-        {"kernel_sizes": [3, 3], "strides": [2, 1], "pad_type": "custom", "pad": [0, 1, 2, 1]},
-        [(0, 1), (2, 1)],
-        [(0, 0), (0, 0)],
-    ),
-    "ceil": (
-        {"kernel_sizes": [2, 3], "strides": [2, 2], "pad_type": "valid", "ceil_mode": True},
-        [(0, 0), (0, 0)],
-        [(0, 1), (0, 1)],
-    ),
-    "ceil_padded": (
-        {"kernel_sizes": [3, 3], "strides": [3, 2], "pad_type": "custom", "pad": [1, 1, 1, 1], "ceil_mode": True},
-        [(1, 1), (1, 1)],
-        [(0, 0), (0, 1)],
-    ),
-}
-SIZES = (7, 6)
+@st.composite
+def attributes(draw: st.DrawFn) -> tuple[dict[str, Any], Pads]:
+    """Inputs of a convolution that has at least one window, and the padding that they mean."""
+    axes = draw(st.integers(1, 3))
+
+    def each(low: int, high: int) -> list[int]:
+        return [draw(st.integers(low, high)) for _ in range(axes)]
+
+    groups, outputs, inputs = draw(st.integers(1, 3)), draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    kernel, strides, dilations = each(1, 3), each(1, 3), each(1, 2)
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
+    pad_type = draw(st.sampled_from(["valid", "same", "same_lower", "custom"]))
+    pads = [(0, 0)] * axes
+    if pad_type == "custom":
+        pads = [(draw(st.integers(0, 3)), draw(st.integers(0, 3))) for _ in range(axes)]
+    least = [1 if pad_type.startswith("same") else max(r - b - a, 1) for r, (b, a) in zip(reach, pads, strict=True)]
+    sizes = [size + draw(st.integers(0, 4 - axes)) for size in least]
+    if pad_type.startswith("same"):
+        pads = same(sizes, reach, strides, lower=pad_type == "same_lower")
+    given = {
+        "x": numbers(draw(st.integers(1, 2)), groups * inputs, *sizes),
+        "weight": numbers(groups * outputs, inputs, *kernel),
+        "bias": numbers(groups * outputs) if draw(st.booleans()) else None,
+        "strides": tuple(strides),
+        "pad_type": pad_type,
+        "pad": tuple(amount for pair in pads for amount in pair) if pad_type == "custom" else (),
+        "dilations": tuple(dilations),
+        "groups": groups,
+    }
+    return given, pads
 
 
-@pytest.fixture(scope="module")
-def image(random: np.random.Generator) -> Array:
-    return (random.standard_normal((2, 3, *SIZES)) - 2).astype(np.float32)  # mostly negative: a zero would be a maximum
+@settings(deadline=None)
+@given(attributes())
+def test_every_attribute(compute: Any, case: tuple[dict[str, Any], Pads]) -> None:
+    given, pads = case
+    bias = np.zeros(len(given["weight"])) if given["bias"] is None else given["bias"]
+    expected = convolved(given["x"], given["weight"], bias, given["strides"], pads, given["dilations"], given["groups"])
+    answer = compute("conv", **given)
+    assert answer.shape == expected.shape
+    np.testing.assert_allclose(answer, expected, rtol=1e-5, atol=1e-5)
 
 
-def extended(counted: Pads, added: Pads) -> Pads:
-    return [(before, after + more) for (before, after), (_, more) in zip(counted, added, strict=True)]
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"pad_type": "custom", "pad": (1, 1)}, "two numbers"),
+        ({"pad_type": "custom", "pad": (1, 1, -1, 0)}, "two numbers"),
+        ({"strides": (1, 1, 1)}, "zip"),
+        ({"strides": (0, 1)}, "stride"),
+        ({"dilations": (2,)}, "zip"),
+        ({"groups": 2}, "groups"),
+        ({"bias": numbers(1)}, "bias"),
+    ],
+    ids=str,
+)
+def test_refuses_attributes_that_do_not_fit(compute: Any, given: dict[str, Any], message: str) -> None:
+    with pytest.raises((ValueError, RuntimeError), match=message):
+        compute("conv", x=numbers(1, 2, 5, 4), weight=numbers(3, 2, 2, 3), **given)
 
 
-def test_max_pool(family: Any, image: Array) -> None:
-    def body(name: str) -> Callable[[Any], Any]:
-        return lambda x: mb.max_pool(x=x, **POOLS[name][0])
-
-    answers = family({name: body(name) for name in POOLS}, x=image)
-    for name, (given, counted, added) in POOLS.items():
-        strides = given.get("strides", [1, 1])
-        expected = pooled(image, given["kernel_sizes"], strides, extended(counted, added), np.nanmax)
-        assert answers[name].shape == expected.shape, name
-        np.testing.assert_array_equal(answers[name], expected, err_msg=name)
+def test_float16_rounds_the_sum_once(run: Any) -> None:
+    """2048 and one more: the next float16 is 2050. The products are summed in float32 before they are rounded."""
+    x = np.ones((1, 2050, 1, 1), np.float16)
+    weight = np.ones((1, 2050, 1, 1), np.float16)
+    (answer,) = run(lambda x: mb.conv(x=x, weight=weight), mode="float16", x=x)
+    assert answer.dtype == np.float16
+    assert answer.item() == 2050
 
 
-def zeros_mean(window: Array) -> float:
-    """Padding is a pixel of zero, and so is what ceil_mode adds (apple/coremltools#2772)."""
-    return float(np.nansum(window) / window.size)
-
-
-@pytest.mark.parametrize("excluded", [True, False], ids=["excluding_padding", "counting_padding"])
-def test_avg_pool(family: Any, image: Array, excluded: bool) -> None:
-    def body(name: str) -> Callable[[Any], Any]:
-        return lambda x: mb.avg_pool(x=x, exclude_padding_from_average=excluded, **POOLS[name][0])
-
-    answers = family({name: body(name) for name in POOLS}, x=image)
-    for name, (given, counted, added) in POOLS.items():
-        pads = extended(counted, added)
-        mean = np.nanmean if excluded else zeros_mean
-        expected = pooled(image, given["kernel_sizes"], given.get("strides", [1, 1]), pads, mean)
-        assert answers[name].shape == expected.shape, name
-        np.testing.assert_allclose(answers[name], expected, rtol=1e-5, err_msg=name)
-
-
-def test_pools_over_one_and_three_axes(run: Any, random: np.random.Generator) -> None:
-    line = random.standard_normal((1, 2, 9)).astype(np.float32)
-    (mean,) = run(lambda x: mb.avg_pool(x=x, kernel_sizes=[4], strides=[2], pad_type="same"), x=line)
-    padded = np.pad(line, [(0, 0), (0, 0), *same((9,), (4,), (2,))])
-    np.testing.assert_allclose(mean, pooled(padded, (4,), (2,), [(0, 0)], np.mean), rtol=1e-5, atol=1e-6)
-    cube = random.standard_normal((1, 2, 5, 4, 6)).astype(np.float32)
-    (top,) = run(lambda x: mb.max_pool(x=x, kernel_sizes=[2, 2, 3], strides=[2, 1, 2], pad_type="valid"), x=cube)
-    np.testing.assert_array_equal(top, pooled(cube, (2, 2, 3), (2, 1, 2), [(0, 0)] * 3, np.max))
+def test_a_weight_of_another_type(run: Any) -> None:
+    """Since iOS 17 it may be float16 where x is float32."""
+    x, weight = numbers(1, 2, 5, 4), numbers(3, 2, 2, 3).astype(np.float16)
+    (answer,) = run(lambda x: mb.conv(x=x, weight=weight, bias=numbers(3).astype(np.float16)), opset=ct.target.iOS17, x=x)
+    expected = convolved(x, weight.astype(np.float64), numbers(3).astype(np.float16), (1, 1), [(0, 0)] * 2, (1, 1), 1)
+    assert answer.dtype == np.float32
+    np.testing.assert_allclose(answer, expected, rtol=1e-5, atol=1e-5)

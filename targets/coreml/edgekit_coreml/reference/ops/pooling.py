@@ -107,7 +107,7 @@ def _pads(
         steps = -(-(size + before + after - window) // stride)
         if before and steps * stride >= size + before:  # a window of padding alone
             steps -= 1
-        extended.append((before, max(after, steps * stride + window - size - before)))
+        extended.append((before, steps * stride + window - size - before))  # less than nothing for pixels that no window sees
     return extended
 
 
