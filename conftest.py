@@ -1,4 +1,4 @@
-"""What all suites share, the targets' too: where the shared data is, and one thread for torch."""
+"""What all suites share, the targets' too: where the shared data is, one thread for torch, and Hypothesis' settings."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).parent
 SHARED_DATA = Path(os.environ.get("EDGEKIT_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
 
 # On a busy machine OpenMP's threads spin while they wait for a core: one thread is up to a hundred times faster than two.
 torch.set_num_threads(1)
+
+# The same examples in every run, and no limit on the time of one.
+settings.register_profile("edgekit", deadline=None, derandomize=True, database=None, max_examples=40)
+settings.load_profile("edgekit")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 
 import pytest
 import torch
-from hypothesis import settings
 from torch import Tensor, nn
 
 from edgekit.mobilenet.layouts import LAYOUTS
@@ -17,10 +16,6 @@ from edgekit.mobilenet.spec import MobileNetSpec
 
 # OpenMP's threads spin while they wait for a core that somebody else has: one thread is faster on a shared machine.
 torch.set_num_threads(1)
-
-# The same examples in every run, and no limit on the time of one.
-settings.register_profile("edgekit", deadline=None, derandomize=True, database=None, max_examples=40)
-settings.load_profile("edgekit")
 
 
 @functools.cache

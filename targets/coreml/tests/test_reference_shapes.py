@@ -1,150 +1,159 @@
-"""Shapes, slices, padding, resizing and reductions against numpy."""
+"""Other shapes for the same values, against numpy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import coremltools as ct
 import numpy as np
 import pytest
 from coremltools.converters.mil import Builder as mb  # noqa: N813 (its name in coremltools' documentation)
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-Body = Callable[[Any], Any]
+IOS16, IOS17 = 6, 7
 
-X = (np.arange(120, dtype=np.float32).reshape(2, 3, 5, 4) * 7 % 31) - 15  # 7 and 31 are coprime: no two rows are alike
-
-
-def stretched(x: Array, axis: int, points: list[float]) -> Array:
-    """Linear interpolation at these positions of an axis."""
-    return np.apply_along_axis(lambda line: np.interp(points, np.arange(line.size), line), axis, x)
+X = np.arange(120, dtype=np.float32).reshape(2, 3, 5, 4)
 
 
-CASES: dict[str, tuple[Body, Callable[[Array], Array]]] = {
-    "reshape": (lambda x: mb.reshape(x=x, shape=[4, -1, 5]), lambda x: x.reshape(4, 6, 5)),
-    "reshape_zero": (lambda x: mb.reshape(x=x, shape=[0, 0, -1, 2]), lambda x: x.reshape(2, 3, 10, 2)),
-    "transpose": (lambda x: mb.transpose(x=x, perm=[3, 0, -2, 1]), lambda x: x.transpose(3, 0, 2, 1)),
-    "expand_dims": (lambda x: mb.expand_dims(x=x, axes=[-1]), lambda x: x[..., None]),
-    "squeeze": (
-        lambda x: mb.squeeze(x=mb.reduce_max(x=x, axes=[1, 2], keep_dims=True), axes=[-2]),
-        lambda x: x.max((1, 2))[:, None, :],
-    ),
-    "squeeze_all": (
-        lambda x: mb.squeeze(x=mb.reduce_max(x=x, axes=[1, 2], keep_dims=True)),
-        lambda x: x.max((1, 2)),
-    ),
-    "flatten2d": (lambda x: mb.flatten2d(x=x, axis=-1), lambda x: x.reshape(30, 4)),
-    "flatten2d_default": (lambda x: mb.flatten2d(x=x), lambda x: x.reshape(2, 60)),
-    "concat": (lambda x: mb.concat(values=[x, x, x], axis=-2), lambda x: np.concatenate([x, x, x], 2)),
-    "interleave": (
-        lambda x: mb.concat(values=[x, mb.mul(x=x, y=2.0)], axis=1, interleave=True),
-        lambda x: np.stack([x, 2 * x], 2).reshape(2, 6, 5, 4),
-    ),
-    "split": (lambda x: mb.split(x=x, axis=-1, num_splits=2)[1], lambda x: x[..., 2:]),
-    "split_sizes": (lambda x: mb.split(x=x, axis=2, split_sizes=[1, 3, 1])[1], lambda x: x[:, :, 1:4]),
-    "slice": (
-        lambda x: mb.slice_by_index(x=x, begin=[0, -2, 1, 3], end=[1, 3, -1, 0], stride=[1, 1, 2, -1]),
-        lambda x: x[0:1, -2:3, 1:-1:2, 3:0:-1],
-    ),
-    "slice_masks": (
-        lambda x: mb.slice_by_index(
-            x=x,
-            begin=[1, 1, -2, 9],
-            end=[9, 9, 9, 9],
-            begin_mask=[False, False, False, True],
-            end_mask=[False, True, True, True],
-            squeeze_mask=[True, False, True, False],
-        ),
-        lambda x: x[1, 1:, -2, :],
-    ),
-    "slice_reversed": (
-        lambda x: mb.slice_by_index(
-            x=x, begin=[0] * 4, end=[0] * 4, stride=[1, 1, -2, 1], begin_mask=[True] * 4, end_mask=[True] * 4
-        ),
-        lambda x: x[:, :, ::-2],
-    ),
-    "slice_by_size": (
-        lambda x: mb.slice_by_size(x=x, begin=[0, 1, 2, 1], size=[-1, 2, 2, -1]),
-        lambda x: x[:, 1:3, 2:4, 1:],
-    ),
-    "pad": (
-        lambda x: mb.pad(x=x, pad=[1, 0, 2, 3], constant_val=-0.5),
-        lambda x: np.pad(x, [(0, 0), (0, 0), (1, 0), (2, 3)], constant_values=-0.5),
-    ),
-    "pad_everywhere": (
-        lambda x: mb.pad(x=x, pad=[1, 0, 0, 2, 1, 1, 3, 0]),
-        lambda x: np.pad(x, [(1, 0), (0, 2), (1, 1), (3, 0)]),
-    ),
-    "pad_reflect": (
-        lambda x: mb.pad(x=x, pad=[2, 1, 4, 0, 1, 3], mode="reflect"),
-        lambda x: np.pad(x, [(0, 0), (2, 1), (4, 0), (1, 3)], mode="reflect"),
-    ),
-    "pad_replicate": (
-        lambda x: mb.pad(x=x, pad=[2, 1, 4, 0], mode="replicate"),
-        lambda x: np.pad(x, [(0, 0), (0, 0), (2, 1), (4, 0)], mode="edge"),
-    ),
-    "mean": (lambda x: mb.reduce_mean(x=x, axes=[-1, 2]), lambda x: x.mean((2, 3))),
-    "mean_kept": (lambda x: mb.reduce_mean(x=x, axes=[-3], keep_dims=True), lambda x: x.mean(1, keepdims=True)),
-    "mean_all": (lambda x: mb.reduce_mean(x=x, keep_dims=True), lambda x: x.mean(keepdims=True)),
-    "sum": (lambda x: mb.reduce_sum(x=x, axes=[0, -2]), lambda x: x.sum((0, 2))),
-    "max": (lambda x: mb.reduce_max(x=x, axes=[1]), lambda x: x.max(1)),
-    "max_all": (lambda x: mb.reduce_max(x=x, keep_dims=True), lambda x: x.max(keepdims=True)),
-    "min": (lambda x: mb.reduce_min(x=x, axes=[-1, -2, 1], keep_dims=True), lambda x: x.min((1, 2, 3), keepdims=True)),
-    "argmax": (lambda x: mb.reduce_argmax(x=x, axis=2), lambda x: x.argmax(2)),
-    "argmin": (lambda x: mb.reduce_argmin(x=x, axis=-1, keep_dims=True), lambda x: x.argmin(3)[..., None]),
-    "nearest": (
-        lambda x: mb.upsample_nearest_neighbor(x=x, scale_factor_height=2, scale_factor_width=3),
-        lambda x: x.repeat(2, 2).repeat(3, 3),
-    ),
-    "nearest_fraction": (
-        lambda x: mb.upsample_nearest_neighbor(x=x, scale_factor_height=1.6, scale_factor_width=1.5),
-        lambda x: x[:, :, [0, 0, 1, 1, 2, 3, 3, 4]][..., [0, 0, 1, 2, 2, 3]],
-    ),
-    "bilinear_corners": (
-        lambda x: mb.upsample_bilinear(x=x, scale_factor_height=2, scale_factor_width=2, align_corners=True),
-        lambda x: stretched(stretched(x, 2, [i * 4 / 9 for i in range(10)]), 3, [i * 3 / 7 for i in range(8)]),
-    ),
-    "bilinear_centres": (
-        lambda x: mb.upsample_bilinear(x=x, scale_factor_height=2, scale_factor_width=3, align_corners=False),
-        lambda x: stretched(
-            stretched(x, 2, [(i + 0.5) / 2 - 0.5 for i in range(10)]), 3, [(i + 0.5) / 3 - 0.5 for i in range(12)]
-        ),
-    ),
-    "bilinear_edges": (
-        lambda x: mb.upsample_bilinear(
-            x=x, scale_factor_height=2, scale_factor_width=2, align_corners=False, half_pixel_centers=False
-        ),
-        lambda x: stretched(stretched(x, 2, [i / 2 for i in range(10)]), 3, [i / 2 for i in range(8)]),
-    ),
-}
+@pytest.mark.parametrize(
+    ("shape", "opset", "expected"),
+    [
+        ((4, -1, 5), IOS16, (4, 6, 5)),
+        ((120,), IOS16, (120,)),
+        ((0, 0, -1, 2), IOS16, (2, 3, 10, 2)),
+        ((-1, 0, 0, 0), IOS16, (2, 3, 5, 4)),
+        ((6, 0, 0), IOS17, (6, 5, 4)),
+        ((0, -1, 0, 0, 0), IOS17, (1, 2, 3, 5, 4)),
+        ((-1, 0), IOS17, (30, 4)),
+    ],
+)
+def test_reshape(compute: Any, shape: tuple[int, ...], opset: int, expected: tuple[int, ...]) -> None:
+    np.testing.assert_array_equal(compute("reshape", x=X, shape=shape, opset=opset), X.reshape(expected))
 
 
-@pytest.fixture(scope="module")
-def answers(family: Any) -> dict[str, Array]:
-    result: dict[str, Array] = family({name: body for name, (body, _) in CASES.items()}, x=X)
-    return result
+def test_the_example_in_the_documentation_of_ios17s_reshape(compute: Any) -> None:
+    x = np.arange(100, dtype=np.float32).reshape(2, 50)
+    answer = compute("reshape", x=x, shape=(1, 0, -1, 0), opset=IOS17)
+    np.testing.assert_array_equal(answer, x.reshape(1, 1, 2, 50))
+    with pytest.raises(ValueError, match="before iOS 17"):
+        compute("reshape", x=x, shape=(1, 0, -1, 0), opset=IOS16)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_shapes(answers: dict[str, Array], name: str) -> None:
-    expected = CASES[name][1](X.astype(np.float64))
-    assert answers[name].shape == expected.shape
-    np.testing.assert_allclose(answers[name], expected, rtol=1e-6, atol=2e-6)
+def test_the_example_in_the_documentation_of_reshape_like(compute: Any) -> None:
+    references = np.zeros((2, 3, 4)), np.zeros((1, 5, 6))
+    x = np.arange(180, dtype=np.float32)
+    answer = compute("reshape_like", x=x, ref_tensors=references, begins=(0, 1), ends=(2, 0), end_masks=(False, True))
+    np.testing.assert_array_equal(answer, x.reshape(2, 3, 5, 6))
+
+
+@given(st.lists(st.integers(1, 3), max_size=4), st.data())
+@settings(max_examples=100)
+def test_expand_and_squeeze(compute: Any, shape: list[int], data: st.DataObject) -> None:
+    x = np.arange(np.prod(shape, dtype=int), dtype=np.uint16).reshape(shape)
+    more = data.draw(st.integers(1, 2))
+    rank = len(shape) + more
+    places = data.draw(st.lists(st.integers(0, rank - 1), min_size=more, max_size=more, unique=True))
+    axes = tuple(data.draw(st.sampled_from([place, place - rank])) for place in places)
+    expanded = compute("expand_dims", x=x, axes=axes)
+    rest = iter(shape)
+    np.testing.assert_array_equal(expanded, x.reshape([1 if i in places else next(rest) for i in range(rank)]))
+    np.testing.assert_array_equal(compute("squeeze", x=expanded, axes=axes), x)
+    np.testing.assert_array_equal(compute("squeeze", x=expanded), x.reshape([size for size in shape if size > 1]))
+
+
+def test_squeeze_leaves_what_is_not_single(compute: Any) -> None:
+    """The documentation: as PyTorch, not as numpy."""
+    x = X[:, :1]
+    assert compute("squeeze", x=x, axes=(0, 1, -1)).shape == (2, 5, 4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis", "expected"),
+    [
+        ((3,), -1, (1, 3)),
+        ((3,), 1, (3, 1)),
+        ((4, 3), -1, (4, 3)),
+        ((2, 3, 2), -1, (6, 2)),
+        ((5, 5, 2), 1, (5, 10)),
+        ((5, 5, 2), 0, (1, 50)),
+        ((5, 5, 2), 3, (50, 1)),
+    ],
+)
+def test_flatten2d(compute: Any, shape: tuple[int, ...], axis: int, expected: tuple[int, int]) -> None:
+    x = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    np.testing.assert_array_equal(compute("flatten2d", x=x, axis=axis), x.reshape(expected))
+
+
+@pytest.mark.parametrize("x", [X, X > 3, np.zeros((), np.int32), np.zeros((2, 0), np.uint16)])
+def test_shape(compute: Any, x: Array) -> None:
+    answer = compute("shape", x=x)
+    assert answer.dtype == np.int32
+    assert answer.tolist() == list(x.shape)
+
+
+def test_in_packages(run: Any) -> None:
+    def body(x: Any, y: Any) -> Any:
+        return (
+            mb.reshape(x=x, shape=[0, 0, -1, 2]),
+            mb.reshape(x=x, shape=y),
+            mb.reshape_like(x=x, ref_tensors=(x, y), begins=(1, 0), ends=(2, 1), end_masks=(True, False)),
+            mb.expand_dims(x=x, axes=[-2]),
+            mb.squeeze(x=mb.reduce_max(x=x, axes=[1, 2], keep_dims=True), axes=[-2]),
+            mb.squeeze(x=mb.reduce_max(x=x, axes=[1, 2], keep_dims=True)),
+            mb.flatten2d(x=x, axis=-1),
+            mb.flatten2d(x=x),
+            mb.shape(x=x),
+        )
+
+    y = np.array([5, -1], np.int32)
+    answers = run(body, x=X, y=y, opset=ct.target.iOS16)
+    expected = (
+        X.reshape(2, 3, 10, 2),
+        X.reshape(5, 24),
+        X.reshape(3, 5, 4, 2),
+        X[:, :, :, None],
+        X.max((1, 2))[:, None],
+        X.max((1, 2)),
+        X.reshape(30, 4),
+        X.reshape(2, 60),
+        [2, 3, 5, 4],
+    )
+    for answer, wanted in zip(answers, expected, strict=True):
+        np.testing.assert_array_equal(answer, wanted)
 
 
 def test_zeros_of_a_shape_count_from_the_right_since_ios17(run: Any) -> None:
-    """The example in the documentation of iOS17's reshape."""
     x = np.arange(100, dtype=np.float32).reshape(2, 50)
     (answer,) = run(lambda x: mb.reshape(x=x, shape=[1, 0, -1, 0]), opset=ct.target.iOS17, x=x)
     np.testing.assert_array_equal(answer, x.reshape(1, 1, 2, 50))
 
 
-def test_argmax_in_another_type(run: Any) -> None:
-    (answer,) = run(
-        lambda x: mb.cast(x=mb.reduce_argmax(x=x, axis=1, output_dtype="uint16"), dtype="int32"),
-        opset=ct.target.iOS17,
-        x=X,
-    )
-    np.testing.assert_array_equal(answer, X.argmax(1))
+LIKE = {"ref_tensors": (X,), "begins": (0,), "ends": (2,), "end_masks": (False,)}
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("reshape", {"shape": (-1, -1)}, "does not say"),
+        ("reshape", {"shape": (-2, 60)}, "does not say"),
+        ("reshape", {"shape": (7, -1)}, "does not fit"),
+        ("reshape", {"shape": (2, 3, 5)}, "does not fit"),
+        ("reshape", {"shape": ()}, "does not fit"),
+        ("reshape", {"shape": (-1, 0), "x": X[:, :0, 0, 0]}, "does not say"),
+        ("reshape", {"shape": (2**40, 2**40)}, "does not fit"),
+        ("reshape_like", LIKE, "does not fit"),
+        ("reshape_like", {**LIKE, "ends": (2, 3)}, "not one for each of 1 reference tensors"),
+        ("expand_dims", {"axes": (5,)}, "no axis 5"),
+        ("expand_dims", {"axes": (1, -5)}, "twice"),
+        ("squeeze", {"axes": (4,)}, "no axis 4"),
+        ("flatten2d", {"axis": 5}, "axis 5"),
+        ("flatten2d", {"axis": -5}, "axis -5"),
+    ],
+)
+def test_what_is_no_shape(compute: Any, name: str, given: dict[str, Any], message: str) -> None:
+    opset = {"opset": IOS17} if name == "reshape" else {}
+    with pytest.raises(ValueError, match=message):
+        compute(name, **{"x": X, **opset, **given})

@@ -87,7 +87,8 @@ def _dtype(known: Op, operation: Operation, source: str) -> str:
         return source
     given = operation.inputs.get(source)
     if not given:
-        return full_name(str(known.parameters[source].default))
+        default = known.parameters[source].default
+        return full_name(str(getattr(default, "dtype", default)).removeprefix("torch."))
     text = given[0].value if isinstance(given[0], Constant) else None
     return full_name(text) if isinstance(text, str) else given[0].dtype
 

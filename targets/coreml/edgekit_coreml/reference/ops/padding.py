@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from edgekit_coreml.reference.ops.axis import taken
 from edgekit_coreml.reference.ops.registry import op
+from edgekit_coreml.reference.ops.size import bounded
 from edgekit_coreml.reference.ops.spatial import innermost_first
 
 
@@ -20,13 +22,18 @@ def pad(
     constant_val: float = 0.0,
 ) -> Tensor:
     """Elements before and after each of the last axes."""
-    pads = list(zip(pad[::2], pad[1::2], strict=True))
-    if len(pads) > x.ndim or any(amount < 0 for amount in pad):
+    if len(pad) % 2 or len(pad) > 2 * x.ndim or any(amount < 0 for amount in pad):
         raise ValueError(f"pad {list(pad)} is not two numbers from 0 for each of at most {x.ndim} axes")
+    pads = list(zip(pad[::2], pad[1::2], strict=True))
+    padded = list(enumerate(pads, start=x.ndim - len(pads)))
+    sizes = list(x.shape)
+    for axis, amounts in padded:
+        sizes[axis] += sum(amounts)
+    bounded(sizes)
     if mode == "constant":
         return functional.pad(x, innermost_first(pads), value=constant_val)
-    for axis, (before, after) in enumerate(pads, start=x.ndim - len(pads)):
-        x = x.index_select(axis, _mirrored(x.shape[axis], before, after, mode))
+    for axis, (before, after) in padded:
+        x = taken(x, axis, _mirrored(x.shape[axis], before, after, mode))
     return x
 
 
