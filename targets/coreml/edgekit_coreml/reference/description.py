@@ -30,6 +30,18 @@ def read_features(side: str, features: Iterable[Any], variables: tuple[Variable,
     return tuple(_feature(side, messages[variable.name].type, variable) for variable in variables)
 
 
+def check_predictions(description: Any) -> None:
+    """See that what a classifier says to predict is among its outputs.
+
+    Raises:
+        Fault: it is not.
+    """
+    outputs = {feature.name for feature in description.output}
+    for name in (description.predictedFeatureName, description.predictedProbabilitiesName):
+        if name and name not in outputs:
+            raise Fault(f"its description predicts {name!r}, which is not one of its outputs")
+
+
 def _feature(side: str, type_: Any, variable: Variable) -> Feature:
     kind = type_.WhichOneof("Type")
     match kind, variable.kind, variable.dtype:
@@ -61,7 +73,7 @@ def _array(side: str, array: Any, variable: Variable, *, is_optional: bool) -> A
             sizes = Sizes(ranges=_ranges(array.shapeRange.sizeRanges))
     agree = sizes.agree_with(variable) or (variable.shape == () and shape in ((), (1,)))
     if dtype.replace("double", "float64") != variable.dtype or not agree:
-        what = described(dtype, shape) if len(sizes.shapes) == 1 or agree else f"{dtype}{sizes}"
+        what = described(dtype, shape) if sizes == Sizes() else f"{dtype}{sizes}"
         raise Fault(f"its description says {side} {variable.name!r} is {what}, its program {variable}")
     field = array.WhichOneof("defaultOptionalValue")
     default = float(getattr(array, field)) if is_optional and field else None

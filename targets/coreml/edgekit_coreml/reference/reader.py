@@ -9,7 +9,7 @@ from edgekit.errors import InputError
 from edgekit_coreml.reference import protobuf
 from edgekit_coreml.reference.blob import Weights
 from edgekit_coreml.reference.constant import Fault, read_constant, read_type
-from edgekit_coreml.reference.description import read_features
+from edgekit_coreml.reference.description import check_predictions, read_features
 from edgekit_coreml.reference.dtype import HELD
 from edgekit_coreml.reference.feature import Feature
 from edgekit_coreml.reference.function import find_function, function_names
@@ -56,6 +56,7 @@ def read_model(package: Package, function_name: str | None = None) -> tuple[Prog
     model = protobuf.parse_model(package.model)
     try:
         function, description = find_function(model, function_name, package.root.name)
+        check_predictions(description)
         program = _read_function(function, model.specificationVersion, Weights(package))
         interface = Interface(
             function_names(model),
