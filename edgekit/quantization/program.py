@@ -1,0 +1,56 @@
+"""A captured network -> the int8 program that all targets are given."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule
+from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+from edgekit.quantization.correction import correct_biases
+from edgekit.quantization.quantizer import Int8Quantizer
+from edgekit.quantization.unit import keep_in_float
+from edgekit.target import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Quantised:
+    """A quantised network before it is captured again.
+
+    Attributes:
+        program: the float program.
+        original: its module.
+        module: with int8 in it, biases not corrected yet.
+        images_nchw: what it was calibrated on.
+    """
+
+    program: Program
+    original: GraphModule
+    module: GraphModule
+    images_nchw: tuple[Tensor, ...]
+
+
+def quantise(program: Program, images_nchw: Sequence[Tensor]) -> Quantised:
+    """Choose the range of every tensor.
+
+    Args:
+        program: float32, batch norm folded.
+        images_nchw: pictures to calibrate on, float32, one batch of one each.
+    """
+    prepared = prepare_pt2e(program.exported.module(), Int8Quantizer())
+    with torch.no_grad():
+        for image in images_nchw:
+            prepared(image)
+    return Quantised(program, program.exported.module(), convert_pt2e(prepared), tuple(images_nchw))
+
+
+def capture_int8(quantised: Quantised, kept: Collection[str] = ()) -> Program:
+    """Capture the int8 program, with some units kept in float and the biases corrected for what is int8."""
+    module = keep_in_float(quantised.module, quantised.original, kept)
+    correct_biases(module, quantised.original, quantised.images_nchw)
+    with torch.no_grad():
+        exported = torch.export.export(module, (quantised.images_nchw[0],))
+    return replace(quantised.program, exported=exported)
