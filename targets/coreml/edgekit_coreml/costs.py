@@ -46,7 +46,7 @@ def count_costs(program: Program) -> tuple[tuple[Operation, Cost], ...]:
             *others, last = operation.outputs  # of a mask and its values, the values stand for both
             compressed |= {each.name: 0 for each in others} | {last.name: read_bytes}
         else:
-            written_bytes = _total(_bytes(output) for output in operation.outputs)
+            written_bytes = _total(_bytes(output) for output in operation.outputs if output.dtype != "string")
             rows.append((operation, Cost(_macs(operation), read_bytes, written_bytes)))
     return tuple(rows)
 
