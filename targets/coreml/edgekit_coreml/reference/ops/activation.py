@@ -114,7 +114,11 @@ def softplus(x: Tensor) -> Tensor:
 
 @op("softplus_parametric", own=("alpha", "beta"))
 def softplus_parametric(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-    """Return alpha[channel] * log(1 + e^(beta[channel] * x))."""
+    """Return alpha[channel] * log(1 + e^(beta[channel] * x)).
+
+    Raises:
+        ValueError: the channels of x, which has three to five axes, are not those of alpha and beta.
+    """
     for name, parameter in (("alpha", alpha), ("beta", beta)):
         _check_channels(x, parameter, name)
     sizes = (-1, *[1] * (x.ndim - 2))

@@ -20,14 +20,22 @@ def batch_norm(
     beta: Tensor | None = None,
     epsilon: float = 1e-5,
 ) -> Tensor:
-    """Return gamma * (x - mean) / sqrt(variance + epsilon) + beta, by channel of [N, C, ...], of one to three more axes."""
+    """Return gamma * (x - mean) / sqrt(variance + epsilon) + beta, by channel of [N, C, ...].
+
+    Raises:
+        ValueError: x has not three to five axes.
+    """
     _check_rank(x, 3, 4, 5)
     return functional.batch_norm(x, mean, variance, gamma, beta, eps=epsilon)
 
 
 @op("instance_norm", own=("gamma", "beta"))
 def instance_norm(x: Tensor, gamma: Tensor | None = None, beta: Tensor | None = None, epsilon: float = 1e-5) -> Tensor:
-    """Normalize each channel of each picture of [N, C, W] or [N, C, H, W] by its own mean and variance."""
+    """Normalize each channel of each picture of [N, C, W] or [N, C, H, W] by its own mean and variance.
+
+    Raises:
+        ValueError: x has other axes, or gamma or beta have not one number per channel.
+    """
     _check_rank(x, 3, 4)
     spatial = range(2, x.ndim)
     return _scaled(_normalized(x, spatial, epsilon), gamma, beta, (1,))
@@ -44,7 +52,7 @@ def layer_norm(
     """Normalize along axes, all of them where none are named; gamma and beta have the sizes of these axes.
 
     Raises:
-        ValueError: an axis is not one of x, or gamma or beta have other sizes.
+        ValueError: an axis is not one of x, the axes are not in order, or gamma or beta have other sizes.
     """
     if axes is None:
         axes = tuple(range(x.ndim))
@@ -58,7 +66,11 @@ def layer_norm(
 
 @op("l2_norm")
 def l2_norm(x: Tensor, epsilon: float = 1e-6) -> Tensor:
-    """Return x / sqrt(the sum of squares along the last three axes + epsilon)."""
+    """Return x / sqrt(the sum of squares along the last three axes + epsilon).
+
+    Raises:
+        ValueError: x has less than three axes.
+    """
     if x.ndim < 3:
         raise ValueError(f"x has {x.ndim} axes; at least three are needed")
     return x / torch.sqrt(torch.sum(x * x, (-3, -2, -1), keepdim=True) + epsilon)

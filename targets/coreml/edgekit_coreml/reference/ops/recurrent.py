@@ -21,7 +21,6 @@ from torch.nn import functional
 
 from edgekit_coreml.reference.ops.registry import op
 
-# not "scaled_tanh": its two factors are 1 and 1 in the one source, 1.7159 and 2/3 in the other
 _Activation = Literal["linear", "relu", "sigmoid", "tanh", "hard_sigmoid", "sigmoid_hard"]
 _Direction = Literal["forward", "reverse"]
 
@@ -51,7 +50,12 @@ def rnn(
     output_sequence: bool = False,
     activation: _Activation = "tanh",
 ) -> tuple[Tensor, Tensor]:
-    """h = activation(W_ih x + W_hh h + b), with weights of [H, I] and [H, H]."""
+    """h = activation(W_ih x + W_hh h + b), with weights of [H, I] and [H, H].
+
+    Raises:
+        ValueError: an activation is scaled_tanh, whose factors are 1 and 1 in coremltools' tests, 1.7159 and 2/3 in the
+            documentation of neural networks; or shapes do not fit together.
+    """
     _check(1, x, initial_h, weight_ih, weight_hh, bias)
     h, states = initial_h, []
     for projected in functional.linear(_ordered(x, direction), weight_ih, bias):
@@ -82,12 +86,10 @@ def gru(  # noqa: PLR0913, PLR0917 (MIL's inputs)
 
     Raises:
         ValueError: reset_after is set. The documentation says that it resets before the product, its name says after, and
-            coremltools' own test of it fails (rdar://128479517 in mil/ops/tests/iOS18/test_recurrent.py).
+            coremltools' own test of it fails (rdar://128479517 in mil/ops/tests/iOS18/test_recurrent.py). Or as for rnn.
     """
     if reset_after:
-        raise ValueError(
-            "reset_after: its documentation contradicts its name, and coremltools knows that Core ML's result is wrong"
-        )
+        raise ValueError("reset_after: its documentation contradicts its name, and coremltools' own test of it fails on Core ML")
     for each in (bias, input_bias):
         _check(3, x, initial_h, weight_ih, weight_hh, each)
     h, states = initial_h, []
@@ -133,7 +135,7 @@ def lstm(  # noqa: PLR0913, PLR0917 (MIL's inputs)
     Both directions give [forward, backward] along the last axis, the backward states in the order of the sequence.
 
     Raises:
-        ValueError: bidirectional without weights of the way back, or with a state of another size.
+        ValueError: bidirectional without weights of the way back; or as for rnn.
     """
     gate, new, out = _ACTIVATIONS[recurrent_activation], _ACTIVATIONS[cell_activation], _ACTIVATIONS[activation]
     cell = _Cell(weight_ih, weight_hh, bias, peephole, gate, new, out, clip)

@@ -56,7 +56,11 @@ def reduce_l1_norm(x: Tensor, axes: tuple[int, ...] | None = None, keep_dims: bo
 
 @op("reduce_l2_norm")
 def reduce_l2_norm(x: Tensor, axes: tuple[int, ...] | None = None, keep_dims: bool = False) -> Tensor:
-    """The square root of the sum of the squares."""
+    """The square root of the sum of the squares.
+
+    Raises:
+        ValueError: x is of integers, and the result is none of its type.
+    """
     return _through_float(lambda x, axes, keep: _sum(x * x, axes, keep).sqrt(), x, axes, keep_dims)
 
 
@@ -68,13 +72,21 @@ def reduce_sum_square(x: Tensor, axes: tuple[int, ...] | None = None, keep_dims:
 
 @op("reduce_log_sum")
 def reduce_log_sum(x: Tensor, axes: tuple[int, ...] | None = None, keep_dims: bool = False) -> Tensor:
-    """The natural logarithm of the sum."""
+    """The natural logarithm of the sum.
+
+    Raises:
+        ValueError: x is of integers, and the result is none of its type.
+    """
     return _through_float(lambda x, axes, keep: _sum(x, axes, keep).log(), x, axes, keep_dims)
 
 
 @op("reduce_log_sum_exp")
 def reduce_log_sum_exp(x: Tensor, axes: tuple[int, ...] | None = None, keep_dims: bool = False) -> Tensor:
-    """The natural logarithm of the sum of the exponentials, without their overflow."""
+    """The natural logarithm of the sum of the exponentials, without their overflow.
+
+    Raises:
+        ValueError: x is of integers, and the result is none of its type.
+    """
     return _through_float(torch.logsumexp, x, axes, keep_dims)
 
 
@@ -82,7 +94,11 @@ def reduce_log_sum_exp(x: Tensor, axes: tuple[int, ...] | None = None, keep_dims
 def reduce_argmax(
     x: Tensor, axis: int = -1, keep_dims: bool = False, output_dtype: Literal["int32", "uint16"] = "int32"
 ) -> Tensor:
-    """The position of the maximum, of the first where there are several: Core ML promises none of these."""
+    """The position of the maximum, of the first where there are several: Core ML promises none of these.
+
+    Raises:
+        ValueError: the axis is too long for uint16.
+    """
     return _position(torch.argmax(x, axis, keep_dims), x.shape[axis], output_dtype)
 
 
@@ -90,7 +106,11 @@ def reduce_argmax(
 def reduce_argmin(
     x: Tensor, axis: int = -1, keep_dims: bool = False, output_dtype: Literal["int32", "uint16"] = "int32"
 ) -> Tensor:
-    """The position of the minimum, of the first where there are several: Core ML promises none of these."""
+    """The position of the minimum, of the first where there are several: Core ML promises none of these.
+
+    Raises:
+        ValueError: the axis is too long for uint16.
+    """
     return _position(torch.argmin(x, axis, keep_dims), x.shape[axis], output_dtype)
 
 
