@@ -8,13 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from coremltools.converters.mil import Builder as mb  # noqa: N813 (its name in coremltools' documentation)
+from coremltools.converters.mil.backend.mil.helper import create_tensor_value
+from coremltools.converters.mil.mil import types
 from coremltools.libmilstoragepython import _BlobStorageWriter as BlobWriter
+from coremltools.proto import MIL_pb2
 from numpy.typing import NDArray
 
 from edgekit.errors import InputError
 from edgekit_coreml.reference import ReferenceModel
-from edgekit_coreml.reference.blob import BlobFile
+from edgekit_coreml.reference.blob import BlobFile, Weights
+from edgekit_coreml.reference.constant import Fault, read_constant
+from edgekit_coreml.reference.package import Package
 
 Array = NDArray[Any]
 X = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)
@@ -50,7 +56,7 @@ def test_what_is_constant_is_computed_once_and_kept_as_declared(build: Callable[
     assert exact.predict({"x": X})[three] == 3
 
 
-@pytest.mark.parametrize(
+PACKED = pytest.mark.parametrize(
     ("dtype", "values"),
     [
         ("int4", [-8, -1, 0, 3, 7, -5, 2]),
@@ -61,6 +67,108 @@ def test_what_is_constant_is_computed_once_and_kept_as_declared(build: Callable[
         ("uint6", [63, 0, 33, 18, 45, 7, 62]),
     ],
 )
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Weights:
+    """No constant in a message needs a file."""
+    return Weights(Package(tmp_path, tmp_path / "model.mlmodel"))
+
+
+def read(value: Any, weights: Weights) -> Any:
+    constant = read_constant(value, "constant", weights)
+    assert constant.shape == tuple(size.constant.size for size in value.type.tensorType.dimensions)
+    return constant
+
+
+@pytest.mark.parametrize(
+    ("dtype", "held"),
+    [
+        ("float16", torch.float32),
+        ("float32", torch.float32),
+        ("float64", torch.float64),
+        ("bool", torch.bool),
+        ("int8", torch.int8),
+        ("int16", torch.int16),
+        ("int32", torch.int32),
+        ("int64", torch.int64),
+        ("uint8", torch.uint8),
+        ("uint16", torch.uint16),
+        ("uint32", torch.uint32),
+    ],
+)
+def test_reads_every_type_as_coremltools_writes_it(weights: Weights, dtype: str, held: torch.dtype) -> None:
+    high = 1 if dtype == "bool" else 1000.5 if dtype.startswith("f") else min(np.iinfo(dtype).max, 2**63 - 1)
+    low = 0 if dtype == "bool" else -0.25 if dtype.startswith("f") else np.iinfo(dtype).min
+    for expected in (np.array([[high, low, 1], [0, 1, high]], dtype), np.array(high, dtype), np.zeros((2, 0), dtype)):
+        constant = read(create_tensor_value(expected), weights)
+        assert constant.dtype == dtype
+        np.testing.assert_array_equal(constant.value, expected, strict=True)
+        assert constant.tensor().dtype == held
+        np.testing.assert_array_equal(constant.tensor().numpy(), expected)
+
+
+def test_reads_unsigned_integers_of_64_bits(weights: Weights) -> None:
+    """coremltools has the type, but writes no values of it."""
+    message = create_tensor_value(np.array([2**63 - 1, 3]))
+    message.type.tensorType.dataType = 34
+    assert read(message, weights).tensor().tolist() == [2**63 - 1, 3]
+
+
+@pytest.mark.parametrize(("number", "values"), [(34, [-1, 0]), (33, [-1, 0]), (32, [65536, 0]), (32, [-1, 0]), (22, [0, 32768])])
+def test_refuses_integers_that_the_declared_type_has_not(weights: Weights, number: int, values: list[int]) -> None:
+    message = create_tensor_value(np.array(values, np.int64 if number == 34 else np.int32))
+    message.type.tensorType.dataType = number
+    with pytest.raises(Fault, match=r"does not hold values of u?int\d\d\[2\]: some are out of its range"):
+        read(message, weights)
+
+
+@PACKED
+def test_reads_packed_values_in_a_message(weights: Weights, dtype: str, values: list[int]) -> None:
+    expected = np.array(values).astype(types.nptype_from_builtin(getattr(types, dtype)))
+    message = create_tensor_value(expected)
+    constant = read(message, weights)
+    assert constant.dtype == dtype
+    np.testing.assert_array_equal(constant.value, values)
+    assert constant.value.dtype == constant.tensor().numpy().dtype == (np.int8 if dtype == "int4" else np.uint8)
+    message.immediateValue.tensor.bytes.values += b"\0"
+    with pytest.raises(Fault, match="does not hold values of"):
+        read(message, weights)
+
+
+@pytest.mark.parametrize(("number", "name"), [(13, "bfloat16"), (40, "float8e4m3fn"), (41, "float8e5m2"), (0, "unused_type")])
+def test_says_which_types_it_cannot_hold(weights: Weights, number: int, name: str) -> None:
+    message = create_tensor_value(np.zeros(2, np.uint8))
+    message.type.tensorType.dataType = number
+    with pytest.raises(Fault, match=rf"constant 'constant' is tensor {name}\[2\], which the reference runtime cannot hold"):
+        read(message, weights)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda value: value.type.tensorType.dimensions[0].constant.MergeFrom(size(2**40)), "does not hold values of"),
+        (lambda value: value.type.tensorType.dimensions[0].constant.MergeFrom(size(2**63)), "does not hold values of"),
+        (lambda value: value.type.tensorType.dimensions[0].unknown.SetInParent(), r"int32\[\?\], which .* cannot hold"),
+        (lambda value: value.ClearField("immediateValue"), "is stored in a way that is not implemented"),
+        (lambda value: value.immediateValue.tuple.SetInParent(), "is stored in a way that is not implemented"),
+        (lambda value: value.immediateValue.tensor.strings.SetInParent(), "has its values in strings, not in ints"),
+        (lambda value: value.type.tupleType.SetInParent(), "is of tupleType, which is not implemented"),
+        (lambda value: value.ClearField("type"), "is of no type"),
+    ],
+)
+def test_refuses_a_broken_value(weights: Weights, change: Callable[[Any], None], message: str) -> None:
+    value = create_tensor_value(np.array([1, 2, 3], np.int32))
+    change(value)
+    with pytest.raises(Fault, match=message):
+        read(value, weights)
+
+
+def size(number: int) -> Any:
+    return MIL_pb2.Dimension.ConstantDimension(size=number)
+
+
+@PACKED
 def test_reads_values_of_less_than_a_byte_as_coremltools_packs_them(tmp_path: Path, dtype: str, values: list[int]) -> None:
     expected = np.array(values, np.int8 if dtype == "int4" else np.uint8)
     path = tmp_path / "weight.bin"

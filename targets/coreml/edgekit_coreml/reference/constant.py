@@ -123,10 +123,11 @@ def _immediate(tensor: Any, name: str, dtype: str, shape: tuple[int, ...]) -> ND
         if len(values) != needed:
             raise Fault(f"constant {name!r} does not hold values of {described(dtype, shape)}: {len(values)} bytes, not {needed}")
         return _shaped(from_bytes(np.frombuffer(bytearray(values), np.uint8), dtype, prod(shape)), name, dtype, shape)
-    try:
-        return _shaped(np.array(values, dtype), name, dtype, shape)
-    except OverflowError as error:
-        raise Fault(f"constant {name!r} does not hold values of {described(dtype, shape)} ({error})") from error
+    wide = np.array(values)  # of the field's type, whose integers may be wider than the declared one's
+    array = wide.astype(dtype)
+    if array.dtype.kind in "iu" and (array != wide).any():
+        raise Fault(f"constant {name!r} does not hold values of {described(dtype, shape)}: some are out of its range")
+    return _shaped(array, name, dtype, shape)
 
 
 def _shaped(values: NDArray[Any], name: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:

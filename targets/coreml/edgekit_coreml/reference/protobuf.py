@@ -37,6 +37,7 @@ def parse_model(path: Path) -> Any:
         raise InputError(f"{path} is not a whole Core ML model ({error}): copy or convert the package again") from error
 
 
+@cache
 def tensor_dtype(number: int) -> str:
     """Name a `MILSpec.DataType` as numpy does: "float16", "int32", "bool"; the rest as protobuf does, in lower case."""
     return _enum_name(_messages("MIL_pb2").DataType, number)
