@@ -20,7 +20,7 @@ CONSTEXPR = "constexpr_"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One operator's cost for one inference. None: a size that is known only when the program runs, or an unknown operator.
+    """One operator's cost for one inference. None where it is known only when the program runs, or the operator is unknown.
 
     Attributes:
         macs: multiply-accumulates.
@@ -37,6 +37,7 @@ def count_costs(program: Program) -> tuple[tuple[Operation, Cost], ...]:
     """Count every operator in the order of execution.
 
     A compressed constant (`constexpr_*`) is no operator here: it is read, as small as it is stored, by the operator that uses it.
+    Nor are those inside of control flow, which run as often as the data decides: control flow itself stands for them, uncounted.
     """
     compressed: dict[str, int | None] = {}
     rows = []
@@ -76,7 +77,7 @@ def _bytes(operand: Operand) -> int | None:
 
 def _sizes(operand: Operand) -> tuple[int, ...] | None:
     shape = operand.shape
-    if shape is None:
+    if shape is None or operand.kind not in ("tensor", "state"):
         return None
     sizes = tuple(size for size in shape if size is not None)
     return sizes if len(sizes) == len(shape) else None
@@ -93,6 +94,8 @@ def _total(values: Iterator[int | None]) -> int | None:
 
 def _macs(operation: Operation) -> int | None:
     formula = _FORMULAS.get(operation.type)
+    if operation.blocks:
+        return None
     if formula is None:
         return 0 if operation.type in OPS else None
     shapes = _Shapes(operation)

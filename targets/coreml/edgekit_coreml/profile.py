@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from edgekit.profile import OpProfile, StaticProfile, summarise
 from edgekit_coreml.costs import count_costs
 from edgekit_coreml.placement import CITATIONS, UNITS, Unit, Use, expect, place
 from edgekit_coreml.reference.package import Package
-from edgekit_coreml.reference.program import Program, Variable
+from edgekit_coreml.reference.program import Block, Variable
 from edgekit_coreml.reference.reader import read_program
 
 BASIS = (
@@ -36,7 +37,7 @@ def profile_package(path: Path, compute_units: str = "ALL") -> StaticProfile:
         InputError: the package is damaged, or has something that cannot be read.
     """
     program = read_program(Package.open(path))
-    used, costs = _used(program), count_costs(program)
+    used, costs = frozenset(names_read(program.body)), count_costs(program)
     macs = sum(cost.macs or 0 for _, cost in costs)
     rows = []
     for operation, cost in costs:
@@ -49,12 +50,11 @@ def profile_package(path: Path, compute_units: str = "ALL") -> StaticProfile:
     return summarise(rows, basis=BASIS, rules={name: text for name, text in CITATIONS.items() if name in cited})
 
 
-def _used(program: Program) -> frozenset[str]:
-    read = {
-        operand.name
-        for operation in program.operations
-        for given in operation.inputs.values()
-        for operand in given
-        if isinstance(operand, Variable)
-    }
-    return frozenset(read | {output.name for output in program.outputs})
+def names_read(block: Block) -> Iterator[str]:
+    """Name the variables that operations read, those inside of control flow included, and that the block gives."""
+    for operation in block.operations:
+        for given in operation.inputs.values():
+            yield from (operand.name for operand in given if isinstance(operand, Variable))
+        for inside in operation.blocks:
+            yield from names_read(inside)
+    yield from (output.name for output in block.outputs if isinstance(output, Variable))

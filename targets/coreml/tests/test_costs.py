@@ -16,7 +16,7 @@ from edgekit.mobilenet.layers import list_layers
 from edgekit.mobilenet.network import MobileNet
 from edgekit.mobilenet.spec import MobileNetSpec
 from edgekit_coreml.costs import Cost, count_costs
-from edgekit_coreml.profile import profile_package
+from edgekit_coreml.profile import names_read, profile_package
 from edgekit_coreml.reference.package import Package
 from edgekit_coreml.reference.program import Block, Constant, Operand, Operation, Program, Variable
 from edgekit_coreml.reference.reader import read_program
@@ -110,6 +110,15 @@ def test_what_is_known_only_at_run_time_is_not_counted() -> None:
     assert cost_of(linear) == Cost(None, None, None)
     unheard_of = Operation("no_such_operator", {"x": (variable("x", 2, 3),)}, (variable("y", 2),))
     assert cost_of(unheard_of) == Cost(None, 2 * 6, 2 * 2)
+
+
+def test_control_flow_is_not_counted_and_what_it_reads_is_read() -> None:
+    """How often its operators run is decided by the data."""
+    x, y, inner = variable("x", 2, 3), variable("y", 2, 3), variable("inner", 2, 3)
+    inside = Block((), (Operation("relu", {"x": (x,)}, (inner,)),), (inner,))
+    loop = Operation("while_loop", {"loop_vars": (y,)}, (variable("z", 2, 3),), (inside, inside))
+    assert cost_of(loop) == Cost(None, 2 * 6, 2 * 6)
+    assert set(names_read(program(loop).body)) == {"x", "y", "inner"}
 
 
 def test_compressed_weights_are_read_as_small_as_they_are_stored() -> None:
