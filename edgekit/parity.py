@@ -20,6 +20,7 @@ from edgekit.target import TensorSpec, Tolerance
 EXACT_DB = 320.0  # no difference at all: float64 cannot show more
 MIN_DEPENDENCE = 1e-3
 MIN_DEPENDENCE_DB = 20.0
+MIN_COMPRESSED_DB = 10.0
 TOP_K = 5
 
 
@@ -89,20 +90,85 @@ class OutputParity:
 
 
 @dataclass(frozen=True, slots=True)
+class Compression:
+    """What compressed weights change, whatever the target: the network that has them against the one as trained, in float64.
+
+    Attributes:
+        sqnr_db: of all images together, for the worst output. The worst image would say little: an answer that happens to be near
+            zero is off by more than its size.
+        top1: part of the images with the same largest class, for the worst output; None where there are no classes.
+        min_sqnr_db: what it must reach.
+        problem: why it fails; empty when it passes.
+    """
+
+    sqnr_db: float
+    top1: float | None
+    min_sqnr_db: float
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parity:
-    """The verdict on an artifact."""
+    """The verdict on an artifact.
+
+    Attributes:
+        passed: nothing is wrong with any output, nor with the compression.
+        tolerance: what each output must reach.
+        outputs: against the network that has the artifact's weights.
+        compression: what these weights changed before; None where they were not compressed.
+    """
 
     passed: bool
     tolerance: Tolerance
     outputs: tuple[OutputParity, ...]
+    compression: Compression | None = None
 
     @property
     def problems(self) -> tuple[str, ...]:
         """Why it fails, each with the output's name."""
-        return tuple(f"{output.output}: {problem}" for output in self.outputs for problem in output.problems)
+        found = [f"{output.output}: {problem}" for output in self.outputs for problem in output.problems]
+        return (*found, self.compression.problem) if self.compression and self.compression.problem else tuple(found)
 
 
-def judge(reference: Reference, answers: Sequence[Outputs], outputs: Sequence[TensorSpec], tolerance: Tolerance) -> Parity:
+def judge_compression(reference: Reference, precision: str) -> Compression | None:
+    """Compare the network with the weights of a precision with the network as trained.
+
+    Below 10 dB the error is a third of the answer. The trained MobileNets that were measured have the same first class as before
+    on three photographs of four and more at 15 dB, and on half of them and less at 4 dB.
+
+    Args:
+        reference: of the network as trained, with the answers of the compressed one.
+        precision: of the artifact.
+
+    Returns:
+        None for a precision that compresses no weights.
+    """
+    compressed = reference.of(precision)
+    if compressed is reference:
+        return None
+    chosen = [i for i, sample in enumerate(reference.samples) if sample.kind == "image"] or range(len(reference.samples))
+    figures, agreements = [], []
+    for name in reference.float64[0]:
+        before, after = (np.concatenate([each.float64[i][name] for i in chosen]) for each in (reference, compressed))
+        figures.append(sqnr_db(expected=before, actual=after))
+        if before.ndim == 2 and before.shape[1] > 1:
+            agreements.append(float(np.mean(before.argmax(-1) == after.argmax(-1))))
+    worst, top1 = min(figures), min(agreements, default=None)
+    classes = "" if top1 is None else f", and {top1:.0%} of the first classes"
+    problem = (
+        f"{precision} leaves {worst:.1f} dB SQNR of the trained network{classes}, where {MIN_COMPRESSED_DB:g} dB is the least: "
+        "it takes more bits, or training with such weights"
+    )
+    return Compression(worst, top1, MIN_COMPRESSED_DB, problem if worst < MIN_COMPRESSED_DB else "")
+
+
+def judge(
+    reference: Reference,
+    answers: Sequence[Outputs],
+    outputs: Sequence[TensorSpec],
+    tolerance: Tolerance,
+    compression: Compression | None = None,
+) -> Parity:
     """Compare an artifact's answers with the reference.
 
     Args:
@@ -110,6 +176,7 @@ def judge(reference: Reference, answers: Sequence[Outputs], outputs: Sequence[Te
         answers: the artifact's, one dict of float32 arrays per sample.
         outputs: names, shapes and layouts that the artifact declares.
         tolerance: the limits to pass.
+        compression: what was lost before, part of the verdict.
 
     Raises:
         InputError: the reference is of another model.
@@ -120,7 +187,8 @@ def judge(reference: Reference, answers: Sequence[Outputs], outputs: Sequence[Te
     if tolerance.yardstick not in reference.yardsticks:
         raise InputError(f"the reference has no answers of PyTorch in {tolerance.yardstick}: convert again")
     judged = tuple(_judge_output(spec, reference, answers, tolerance) for spec in outputs)
-    return Parity(all(not output.problems for output in judged), tolerance, judged)
+    passed = all(not output.problems for output in judged) and not (compression and compression.problem)
+    return Parity(passed, tolerance, judged, compression)
 
 
 def sqnr_db(*, expected: NDArray[np.floating], actual: NDArray[np.floating]) -> float:

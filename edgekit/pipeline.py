@@ -36,7 +36,7 @@ from edgekit.manifest import (
     record_files,
     write_json,
 )
-from edgekit.parity import Parity, judge
+from edgekit.parity import Parity, judge, judge_compression
 from edgekit.prediction import Prediction, rank
 from edgekit.preprocessing import read_image
 from edgekit.profile import StaticProfiler
@@ -178,7 +178,8 @@ def _verified(report: Report, target: Target, desk: Desk, line: Line, num_thread
     line.enter("load")
     # The folder as it lies on the disk, and what it says of itself: what a user's app would get.
     manifest = read_manifest(desk.artifact)
-    reference = load_reference(desk.reference)
+    trained = load_reference(desk.reference)
+    reference = trained.of(manifest.precision)
     given, taken = reference.samples[0].image_nchw.shape, manifest.inputs[0].shape
     if given != taken:
         raise InputError(f"the reference's images are {list(given)}, and the artifact takes {list(taken)}: see --resolution")
@@ -191,7 +192,8 @@ def _verified(report: Report, target: Target, desk: Desk, line: Line, num_thread
             runtime = runner.runtime
     except InputError as error:  # the runtime says no to the artifact, which is a verdict
         return replace(report, status="failed", problem=Problem(line.stage, type(error).__name__, str(error)))
-    parity = judge(reference, answers, manifest.outputs, target.tolerances[manifest.precision])
+    compression = judge_compression(trained, manifest.precision)
+    parity = judge(reference, answers, manifest.outputs, target.tolerances[manifest.precision], compression)
     stand_in = (REFERENCE_RUNTIME_NOTE.format(runtime=runtime.runtime),) if runtime.kind == "reference" else ()
     report = _with_notes(replace(report, runtime=runtime, parity=parity), *left_out, *stand_in)
     if parity.passed:

@@ -6,7 +6,7 @@ import copy
 import zipfile
 import zlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgekit.errors import InputError
 from edgekit.samples import Sample
+from edgekit.target import COMPRESSED
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,6 +24,7 @@ Outputs = dict[str, NDArray[np.floating]]
 YARDSTICKS = {"float32": "float32", "float16": "float16", "stored-float16": "float16"}
 """The yardsticks, and the type of their answers. "float32" and "float16" are PyTorch's own arithmetic. "stored-float16" is the
 float64 network again, with weights and every result rounded to float16: what storing float16 costs, whatever computes."""
+FLOAT16_YARDSTICKS = tuple(kind for kind, precision in YARDSTICKS.items() if precision == "float16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,25 @@ class Reference:
         float64: one dict of outputs per sample, computed in float64 from the network as trained, batch norms unfolded: a
             mistake in folding is an error like any other.
         yardsticks: the same with the rounding that no artifact can be blamed for, by the names of `YARDSTICKS`.
+        compressed: the same of the network with compressed weights, by precision.
     """
 
     samples: tuple[Sample, ...]
     float64: tuple[Outputs, ...]
     yardsticks: Mapping[str, tuple[Outputs, ...]]
+    compressed: Mapping[str, Reference] = field(default_factory=dict)
+
+    def of(self, precision: str) -> Reference:
+        """What an artifact of this precision is judged against: other weights are another network.
+
+        Raises:
+            InputError: of compressed weights that there are no answers of.
+        """
+        if precision not in COMPRESSED:
+            return self
+        if precision not in self.compressed:
+            raise InputError(f"the reference has no answers of the network with weights of {precision}: convert again")
+        return self.compressed[precision]
 
 
 def compute_reference(
@@ -47,11 +63,13 @@ def compute_reference(
     samples: Sequence[Sample],
     *,
     yardsticks: Collection[str] = tuple(YARDSTICKS),
+    compressed: Collection[str] = (),
 ) -> Reference:
-    """Run the network, as loaded, on every sample: in float64, and for the yardsticks asked for."""
+    """Run the network on every sample: as loaded, in float64 and for the yardsticks asked for, and with compressed weights."""
     import torch
 
     from edgekit.mobilenet.capture import fold_batch_norm
+    from edgekit.mobilenet.compression import compress_network
     from edgekit.mobilenet.float16 import StoredAsFloat16
 
     # One thread: conversions run beside this, and OpenMP's threads spin while they wait for a core that is taken. Two threads on
@@ -73,7 +91,11 @@ def compute_reference(
         return run(StoredAsFloat16(fold_batch_norm(network)) if stored else copy.deepcopy(network).to(dtype), dtype)
 
     measured = {kind: measure(kind) for kind in yardsticks}
-    return Reference(tuple(samples), run(copy.deepcopy(network).double(), torch.float64), measured)
+    others = {
+        precision: compute_reference(compress_network(network, precision), output_names, samples, yardsticks=FLOAT16_YARDSTICKS)
+        for precision in compressed
+    }
+    return Reference(tuple(samples), run(copy.deepcopy(network).double(), torch.float64), measured, others)
 
 
 def save_reference(reference: Reference, path: Path) -> None:
@@ -83,9 +105,10 @@ def save_reference(reference: Reference, path: Path) -> None:
         "kinds": np.array([sample.kind for sample in reference.samples]),
         "images_nchw": np.concatenate([sample.image_nchw for sample in reference.samples]),
     }
-    for kind, answers in {"float64": reference.float64, **reference.yardsticks}.items():
-        for name in answers[0]:
-            arrays[f"{kind}/{name}"] = np.stack([answer[name] for answer in answers])
+    for prefix, part in {"": reference, **{f"{name}/": part for name, part in reference.compressed.items()}}.items():
+        for kind, answers in {"float64": part.float64, **part.yardsticks}.items():
+            for name in answers[0]:
+                arrays[f"{prefix}{kind}/{name}"] = np.stack([answer[name] for answer in answers])
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # numpy's stub takes allow_pickle for a bool
 
 
@@ -103,8 +126,8 @@ def load_reference(path: Path) -> Reference:
             Sample(str(name), "image" if kind == "image" else "synthetic", np.ascontiguousarray(image[None]))
             for name, kind, image in zip(arrays["names"], arrays["kinds"], arrays["images_nchw"], strict=True)
         )
-        yardsticks = {kind: _answers(arrays, kind) for kind in YARDSTICKS if any(name.startswith(f"{kind}/") for name in arrays)}
-        return Reference(samples, _answers(arrays, "float64"), yardsticks)
+        compressed = {name: _network(arrays, samples, f"{name}/") for name in COMPRESSED if _has(arrays, name)}
+        return replace(_network(arrays, samples, ""), compressed=compressed)
     except FileNotFoundError as error:
         raise InputError(f"{path.parent} has no {path.name}: it is needed to check the artifact's numbers") from error
     except (
@@ -122,8 +145,18 @@ def load_reference(path: Path) -> Reference:
         raise InputError(f"{path} is not a whole reference file ({error}): convert again") from error
 
 
-def _answers(arrays: dict[str, NDArray[np.generic]], kind: str) -> tuple[Outputs, ...]:
-    stacks = {name.removeprefix(f"{kind}/"): stack for name, stack in arrays.items() if name.startswith(f"{kind}/")}
+def _network(arrays: dict[str, NDArray[np.generic]], samples: tuple[Sample, ...], prefix: str) -> Reference:
+    yardsticks = {kind: _answers(arrays, prefix, kind) for kind in YARDSTICKS if _has(arrays, f"{prefix}{kind}")}
+    return Reference(samples, _answers(arrays, prefix, "float64"), yardsticks)
+
+
+def _has(arrays: dict[str, NDArray[np.generic]], kind: str) -> bool:
+    return any(name.startswith(f"{kind}/") for name in arrays)
+
+
+def _answers(arrays: dict[str, NDArray[np.generic]], prefix: str, kind: str) -> tuple[Outputs, ...]:
+    start = f"{prefix}{kind}/"
+    stacks = {name.removeprefix(start): stack for name, stack in arrays.items() if name.startswith(start)}
     count = len(arrays["names"])
     if not count or not stacks or any(len(stack) != count for stack in stacks.values()):
         raise ValueError(f"the {kind} answers do not match {count} samples")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 from edgekit.request import ConvertRequest, PredictRequest, ProfileRequest, VerifyRequest
 from edgekit.samples import find_images, make_samples, shipped_pictures
-from edgekit.target import PRECISIONS
+from edgekit.target import COMPRESSED
 
 if TYPE_CHECKING:
     from edgekit.mobilenet.checkpoint import Checkpoint
@@ -150,7 +150,8 @@ def verify(
             reference = work / REFERENCE
             on_stage("model", "reference")
             checkpoint = _open(model, overrides)
-            _save_reference(checkpoint, find_images(images, limit=MAX_IMAGES) if images else (), reference)
+            pictures = find_images(images, limit=MAX_IMAGES) if images else ()
+            _save_reference(checkpoint, pictures, reference, precisions={read_manifest(each).precision for each in folders})
         for folder in folders:
             request = VerifyRequest(num_threads)
             results.append(_judge_again("verify", launcher, folder, request, work, num_threads, reference))
@@ -320,14 +321,13 @@ def _capture(plan: ConvertPlan, images: Sequence[Path], shared: Path, launcher: 
     launcher.ready["reference"].set()
 
 
-def _save_reference(
-    checkpoint: Checkpoint, images: Sequence[Path], path: Path, *, precisions: Sequence[str] = PRECISIONS
-) -> None:
-    """Write the reference with the yardsticks of float32, and with those of the precisions that are asked for."""
+def _save_reference(checkpoint: Checkpoint, images: Sequence[Path], path: Path, *, precisions: Collection[str]) -> None:
+    """Write the reference with what artifacts of these precisions are judged against; the yardsticks of float32 always."""
     network = checkpoint.network()
     samples = make_samples(checkpoint.preprocessing, size=checkpoint.spec.resolution, images=images)
     yardsticks = [kind for kind, precision in YARDSTICKS.items() if precision == "float32" or precision in precisions]
-    reference = compute_reference(network, network.output_names, samples, yardsticks=yardsticks)
+    compressed = [precision for precision in precisions if precision in COMPRESSED]
+    reference = compute_reference(network, network.output_names, samples, yardsticks=yardsticks, compressed=compressed)
     save_reference(reference, path)
 
 

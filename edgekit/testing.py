@@ -32,7 +32,7 @@ from edgekit.parity import Parity, judge
 from edgekit.pipeline import answer_samples
 from edgekit.reference import Reference, compute_reference
 from edgekit.samples import make_samples
-from edgekit.target import Conversion, ConvertJob, LoadJob, Program, Runner, Target
+from edgekit.target import COMPRESSED, Conversion, ConvertJob, LoadJob, Program, Runner, Target
 
 MODEL = "digits"
 DISTURBANCE = 0.1  # relative, of the weights of one layer in fifty
@@ -58,7 +58,7 @@ def make_case() -> Case:
     checkpoint = open_checkpoint(MODEL)
     network = checkpoint.network()
     samples = make_samples(checkpoint.preprocessing, size=checkpoint.spec.resolution)
-    reference = compute_reference(network, network.output_names, samples)
+    reference = compute_reference(network, network.output_names, samples, compressed=COMPRESSED)
     return Case(capture_program(network), capture_program(disturb(checkpoint.network())), reference)
 
 
@@ -99,7 +99,7 @@ class Made:
         with self.load(target) as runner:
             images = [sample.image_nchw for sample in reference.samples]
             answers = answer_samples(runner, images, self.program.inputs[0].name)
-        return judge(reference, answers, self.program.outputs, target.tolerances[self.precision])
+        return judge(reference.of(self.precision), answers, self.program.outputs, target.tolerances[self.precision])
 
 
 class TargetContract:
@@ -148,7 +148,7 @@ class TargetContract:
         assert available.runs == "native" or available.reason
 
     def test_artifacts_pass_when_read_back_from_disk(self, target: Target, case: Case, made: Mapping[str, Made]) -> None:
-        """Every precision, against the float64 reference."""
+        """Every precision, against the float64 reference of the network that has its weights."""
         for artifact in made.values():
             parity = artifact.judge(target, case.reference)
             assert parity.passed, (artifact.precision, parity.problems)
@@ -173,6 +173,13 @@ class TargetContract:
             pytest.skip("this target has no float16")
         sizes = {p: sum(f.stat().st_size for f in a.folder.rglob("*") if f.is_file()) for p, a in made.items()}
         assert sizes["float16"] < 0.75 * sizes["float32"]
+
+    def test_compressed_weights_are_smaller_than_float16(self, made: Mapping[str, Made]) -> None:
+        """The values of such a precision can be stored in fewer bits, and are."""
+        sizes = {p: sum(f.stat().st_size for f in a.folder.rglob("*") if f.is_file()) for p, a in made.items()}
+        for precision in COMPRESSED:
+            if precision in sizes:
+                assert sizes[precision] < 0.9 * sizes["float16"], precision
 
     def test_outputs_are_as_declared(self, runner: Runner, made: Mapping[str, Made], image: NDArray[np.float32]) -> None:
         """Names, shapes, float32."""

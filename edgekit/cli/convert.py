@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from edgekit.cli import flags
+from edgekit.target import PRECISIONS
 
 
 def register(app: typer.Typer) -> None:
@@ -33,9 +34,9 @@ def convert(
             help="Folder, file, Hugging Face id, or `digits`, which edgekit ships. See `edgekit models`.",
         ),
     ] = "digits",
-    precision: Annotated[list[str], typer.Option("--precision", "-p", help="float32 or float16, several times.")] = [  # noqa: B006 (typer copies it)
-        "float32"
-    ],
+    precision: Annotated[
+        list[str], typer.Option("--precision", "-p", help=f"{', '.join(PRECISIONS)}; several times, as far as the target has it.")
+    ] = ["float32"],  # noqa: B006 (typer copies it)
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder that gets one folder per artifact.")] = Path("out"),
     option: Annotated[list[str], typer.Option("--option", help="key=value for the targets, or target.key=value.")] = [],  # noqa: B006
     images: flags.Images = None,
@@ -59,7 +60,6 @@ def convert(
     from edgekit.cli.show import Progress, show_results
     from edgekit.errors import TargetMissing, UsageError
     from edgekit.latency import LatencyPlan
-    from edgekit.target import PRECISIONS
 
     targets = tuple(dict.fromkeys(target))
     if "all" in targets:

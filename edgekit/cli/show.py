@@ -146,7 +146,7 @@ def _row(report: Report, notes: list[str]) -> list[str | Text]:
         if latency.doubts:
             times[2] += _mark(f"too noisy to trust: {'; '.join(latency.doubts)}", notes)
     verdict = "not verified" if report.status == "converted" else report.status
-    marks = "".join(_mark(note, notes) for note in report.notes)
+    marks = "".join(_mark(note, notes) for note in (*report.notes, *_compression_notes(report)))
     return [
         report.model,
         report.target,
@@ -157,6 +157,18 @@ def _row(report: Report, notes: list[str]) -> list[str | Text]:
         size,
         *times,
         f"{report.runtime.runtime} {report.runtime.version}" if report.runtime else "-",
+    ]
+
+
+def _compression_notes(report: Report) -> list[str]:
+    """What the weights of this precision cost, which the figures of the row leave out."""
+    compression = report.parity.compression if report.parity else None
+    if compression is None:
+        return []
+    classes = "" if compression.top1 is None else f" and {compression.top1:.0%} of its first classes"
+    return [
+        f"{report.precision} leaves {compression.sqnr_db:.1f} dB SQNR of the trained {report.model}{classes}; SQNR and top-1 "
+        "above compare the artifact with the network that has these weights"
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.errors import InputError
+from edgekit.mobilenet.compression import compress_network
 from edgekit.mobilenet.network import MobileNet
 from edgekit.mobilenet.spec import MobileNetSpec
 from edgekit.preprocessing import Preprocessing
@@ -32,7 +34,10 @@ def make_reference() -> Reference:
     def answers(dtype: type) -> tuple[Outputs, ...]:
         return tuple({"logits": rng.standard_normal((1, 5)).astype(dtype), "map": np.ones((1, 2, 3, 3), dtype)} for _ in names)
 
-    return Reference(samples, answers(np.float64), {"float32": answers(np.float32), "float16": answers(np.float16)})
+    def network() -> Reference:
+        return Reference(samples, answers(np.float64), {"float32": answers(np.float32), "float16": answers(np.float16)})
+
+    return replace(network(), compressed={"int8-weights": network(), "palettized-4": network()})
 
 
 @pytest.fixture
@@ -63,10 +68,13 @@ def test_a_reference_survives_the_disk(saved: Path) -> None:
         assert (sample.name, sample.kind) == (again.name, again.kind)
         assert np.array_equal(sample.image_nchw, again.image_nchw)
         assert again.image_nchw.flags.c_contiguous
-    assert_same(original.float64, loaded.float64)
-    assert original.yardsticks.keys() == loaded.yardsticks.keys()
-    for kind, answers in original.yardsticks.items():
-        assert_same(answers, loaded.yardsticks[kind])
+    assert original.compressed.keys() == loaded.compressed.keys()
+    for precision in ("float16", *original.compressed):
+        one, other = original.of(precision), loaded.of(precision)
+        assert_same(one.float64, other.float64)
+        assert one.yardsticks.keys() == other.yardsticks.keys()
+        for kind, answers in one.yardsticks.items():
+            assert_same(answers, other.yardsticks[kind])
 
 
 def test_a_missing_file_says_what_it_is_for(tmp_path: Path) -> None:
@@ -130,6 +138,8 @@ def test_a_pickled_object_is_refused_and_not_executed(saved: Path, tmp_path: Pat
         {"float64__logits": None, "float64__map": None},
         {"names": np.array(["a", "b"])},
         {"float32__logits": np.ones((2, 1, 5), np.float32)},
+        {"int8-weights__float64__logits": None, "int8-weights__float64__map": None},
+        {"palettized-4__float16__map": np.ones((2, 1, 2, 3, 3), np.float16)},
         {"float64__logits": np.array(["a", "b", "c"])},
         {"names": np.array("a")},
         {"float64__logits": np.array(1.0)},
@@ -230,3 +240,18 @@ def test_answers_of_a_mobilenet_are_those_of_the_unfolded_network(make_network: 
     }
     assert 0 < errors["float32"] < 1e-5 < errors["stored-float16"] < 0.05
     assert 1e-5 < errors["float16"] < 0.05
+
+
+def test_a_compressed_network_has_answers_of_its_own(make_network: Callable[[MobileNetSpec], MobileNet]) -> None:
+    network = make_network(MobileNetSpec("v1", width=0.25, resolution=32, input_channels=1, classes=10))
+    samples = make_samples(GREY, size=32)[:3]
+    reference = compute_reference(network, network.output_names, samples, yardsticks=["float32"], compressed=["palettized-4"])
+    compressed = reference.of("palettized-4")
+    assert set(reference.yardsticks) == {"float32"}
+    assert set(compressed.yardsticks) == {"float16", "stored-float16"}
+    twin = compress_network(network, "palettized-4").double()
+    for sample, before, after in zip(samples, reference.float64, compressed.float64, strict=True):
+        with torch.no_grad():
+            expected = twin(torch.from_numpy(sample.image_nchw).double())
+        assert np.array_equal(after["logits"], (expected[0] if isinstance(expected, tuple) else expected).numpy())
+        assert not np.allclose(after["logits"], before["logits"], rtol=1e-2)

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch.export import ExportedProgram
 
+from edgekit.mobilenet.compression import compress_weights
 from edgekit.mobilenet.float16 import round_weights
 from edgekit.option import option_strings
 from edgekit.target import Conversion, ConvertJob
@@ -28,6 +30,7 @@ ct = import_coremltools()  # first, for the modules below would import it withou
 from coremltools.converters.mil.mil import Builder  # noqa: E402
 from coremltools.converters.mil.mil.scope import ScopeInfo, ScopeSource  # noqa: E402
 
+from edgekit_coreml.compression import make_pipeline  # noqa: E402
 from edgekit_coreml.graph import give_probabilities, take_pictures  # noqa: E402
 from edgekit_coreml.names import name_operations, number_nodes  # noqa: E402
 from edgekit_coreml.padding import fold_pads  # noqa: E402
@@ -69,7 +72,7 @@ def convert(job: ConvertJob, options: CoreMLOptions) -> Conversion:
 
 def _read(job: ConvertJob, options: CoreMLOptions) -> Any:
     """Make an MIL program of the captured network, float32 within, its operators named after the network's modules."""
-    exported = job.program.exported if job.precision == "float32" else round_weights(job.program.exported)
+    exported = _weights_of(job)
     # {}: decompose nothing. Without it hard-swish becomes clip, mul and add, with three times the float16 error.
     exported = exported.run_decompositions({})
     nodes, signature = number_nodes(exported), exported.graph_signature
@@ -87,6 +90,14 @@ def _read(job: ConvertJob, options: CoreMLOptions) -> Any:
     return program
 
 
+def _weights_of(job: ConvertJob) -> ExportedProgram:
+    if job.precision == "float32":
+        return job.program.exported
+    if job.precision == "float16":
+        return round_weights(job.program.exported)
+    return compress_weights(job.program.exported, job.precision)
+
+
 def _build(program: Any, job: ConvertJob, options: CoreMLOptions, interface: Interface) -> Any:
     """Run coremltools' passes and backend on an MIL program."""
     seen: dict[str, Any] = {}
@@ -98,7 +109,8 @@ def _build(program: Any, job: ConvertJob, options: CoreMLOptions, interface: Int
     return ct.convert(
         program,
         convert_to="mlprogram",
-        compute_precision={"float32": ct.precision.FLOAT32, "float16": ct.precision.FLOAT16}[job.precision],
+        compute_precision=ct.precision.FLOAT32 if job.precision == "float32" else ct.precision.FLOAT16,
+        pass_pipeline=make_pipeline(job.precision),
         minimum_deployment_target=ct.target[options.minimum_deployment_target],
         skip_model_load=True,
         **seen,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from math import log10
 
-from edgekit.target import FLOAT16_TOLERANCE, FLOAT32_TOLERANCE, Tolerance
+from edgekit.target import COMPRESSED, FLOAT16_TOLERANCE, FLOAT32_TOLERANCE, Tolerance
 
 MAX_ERROR_RATIO = 2.5
 MAX_SYNTHETIC_ERROR_RATIO = 5.0
@@ -36,5 +36,7 @@ REFERENCE_TOLERANCES = {
 }
 """For the reference runtime, whose arithmetic is known: what is left of the error beside that is the converter's."""
 
-TOLERANCES = {"float32": FLOAT32_TOLERANCE, "float16": FLOAT16_TOLERANCE} if sys.platform == "darwin" else REFERENCE_TOLERANCES
-"""Core ML's own kernels sum as they like: a model of its CPU's loses up to 12 dB more than rounding what is stored."""
+_FLOATS = {"float32": FLOAT32_TOLERANCE, "float16": FLOAT16_TOLERANCE} if sys.platform == "darwin" else REFERENCE_TOLERANCES
+TOLERANCES = {**_FLOATS, **dict.fromkeys(COMPRESSED, _FLOATS["float16"])}
+"""Core ML's own kernels sum as they like: a model of its CPU's loses up to 12 dB more than rounding what is stored. Compressed
+weights are float16 values to all that computes with them."""
