@@ -14,6 +14,8 @@ from edgekit_coreml.reference.arithmetic import Arithmetic
 from edgekit_coreml.reference.binding import Operands, bind, check_inputs, check_outputs
 from edgekit_coreml.reference.ops import OPS, Compute
 from edgekit_coreml.reference.ops.parameter import Running
+from edgekit_coreml.reference.ops.size import bounded
+from edgekit_coreml.reference.ops.unsupported import UNSUPPORTED
 from edgekit_coreml.reference.program import Operation
 from edgekit_coreml.reference.slot import Slot
 
@@ -167,12 +169,15 @@ def prepare(operation: Operation, setting: Setting, bodies: tuple[Body, ...] = (
     is_float16 = bool(operation.outputs) and operation.outputs[0].dtype == "float16"
     known = (setting.arithmetic.ops.get(operation.type) if is_float16 else None) or OPS.get(operation.type)
     if known is None:
-        raise UnknownOp(f"{where}: this operator is not implemented by the reference runtime: run the model on a Mac")
+        reason = UNSUPPORTED.get(operation.type, "this operator is not known")
+        raise UnknownOp(f"{where}: the reference runtime does not execute it, for {reason}: run the model on a Mac")
     try:
         if bool(operation.blocks) != known.has_blocks:
             raise ValueError(f"it has {len(operation.blocks)} blocks of operations inside")
         given = check_inputs(known, operation)
         check_outputs(known, operation)
+        for output in operation.outputs:
+            bounded(1 if size is None else size for size in output.shape or ())
         compute, operands = bind(known, given, setting.opset)
     except ValueError as error:
         raise InputError(f"{where}: {error}") from error

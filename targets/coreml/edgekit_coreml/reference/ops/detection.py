@@ -25,6 +25,9 @@ def non_maximum_suppression(
     A box is x and y of its centre, width, height; its score is the highest of its classes. Up to iOS 16 the boxes come as
     [n, B, 4] and [n, B, K], with a score threshold, and their number is a fourth result; since iOS 17 as [n, 4, B] and [n, K, B].
     Where there are fewer than max_boxes, zeros follow, and -1 as index.
+
+    Raises:
+        ValueError: there are no boxes, or shapes do not fit together.
     """
     if (opset < 7) == (score_threshold is None):
         raise ValueError("score_threshold is an input up to iOS 16, and not since iOS 17")

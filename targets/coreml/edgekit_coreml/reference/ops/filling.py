@@ -17,7 +17,11 @@ _ZERO, _NONE, _ONE = torch.tensor(0.0), torch.tensor(0, dtype=torch.int32), torc
 
 @op("fill", gives=("value",))
 def fill(shape: tuple[int, ...], value: Tensor = _ZERO) -> Tensor:
-    """One value everywhere."""
+    """One value everywhere.
+
+    Raises:
+        ValueError: a size is less than 1.
+    """
     if min(shape, default=1) < 1:
         raise ValueError(f"shape {list(shape)} is not of numbers from 1")
     return _scalar("value", value).repeat(bounded(shape))
@@ -33,7 +37,11 @@ def fill_like(ref_tensor: Tensor, value: Tensor = _ZERO) -> Tensor:
 def one_hot(
     indices: Tensor, one_hot_vector_size: int, axis: int = -1, on_value: Tensor = _ONE, off_value: Tensor = _NONE
 ) -> Tensor:
-    """One value where the position on a new axis is the index, another one elsewhere."""
+    """One value where the position on a new axis is the index, another one elsewhere.
+
+    Raises:
+        ValueError: an index is out of range.
+    """
     on, off = _scalar("on_value", on_value), _scalar("off_value", off_value)
     axis = resolved(axis, indices.ndim + 1)
     bounded([*indices.shape, one_hot_vector_size])
@@ -46,7 +54,11 @@ def one_hot(
 
 @op("range_1d", gives=("start",))
 def range_1d(end: Tensor, start: Tensor, step: Tensor) -> Tensor:
-    """Return start, start + step, and so on, before `end`."""
+    """Return start, start + step, and so on, before `end`.
+
+    Raises:
+        ValueError: the step is 0, or something is infinite or NaN.
+    """
     first, last, stride = (_scalar(name, each).item() for name, each in (("start", start), ("end", end), ("step", step)))
     if not stride:
         raise ValueError("step is 0")

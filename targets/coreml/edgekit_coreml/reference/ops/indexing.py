@@ -24,7 +24,11 @@ Mode = Literal["add", "div", "max", "min", "mul", "sub", "update"]
 def gather(
     x: Tensor, indices: Tensor, axis: int = 0, batch_dims: int = 0, validate_indices: bool = False, *, opset: int
 ) -> Tensor:
-    """The slices of x at these positions of an axis; the first batch_dims axes of x and of the positions go together."""
+    """The slices of x at these positions of an axis; the first batch_dims axes of x and of the positions go together.
+
+    Raises:
+        ValueError: a position is out of range.
+    """
     axis = resolved(axis, x.ndim)
     if axis < batch_dims:
         raise ValueError(f"axis {axis} is one of the first {batch_dims} axes, which are the batch")
@@ -37,13 +41,21 @@ def gather(
 
 @op("gather_along_axis", own=("indices",))
 def gather_along_axis(x: Tensor, indices: Tensor, axis: int = 0, validate_indices: bool = False, *, opset: int) -> Tensor:
-    """The element at this position of an axis, for each element of `indices` and the same position of all other axes."""
+    """The element at this position of an axis, for each element of `indices` and the same position of all other axes.
+
+    Raises:
+        ValueError: a position is out of range.
+    """
     return x[_along(indices, x.shape, resolved(axis, x.ndim), opset)]
 
 
 @op("gather_nd", own=("indices",))
 def gather_nd(x: Tensor, indices: Tensor, batch_dims: int = 0, validate_indices: bool = False, *, opset: int) -> Tensor:
-    """The slices of x whose positions on its first axes are the last axis of `indices`; batch_dims as in gather."""
+    """The slices of x whose positions on its first axes are the last axis of `indices`; batch_dims as in gather.
+
+    Raises:
+        ValueError: a position is out of range.
+    """
     batch, wanted = _batch(x, indices, batch_dims), indices.shape[batch_dims:-1]
     depth = _depth(indices, x.ndim - batch_dims)
     rest = x.shape[batch_dims + depth :]
@@ -70,7 +82,11 @@ def scatter(
     *,
     opset: int,
 ) -> Tensor:
-    """Combine slices with those at these positions of an axis."""
+    """Combine slices with those at these positions of an axis.
+
+    Raises:
+        ValueError: a position is out of range, or mode is div and the data are integers, whose rounding is not documented.
+    """
     axis = resolved(axis, data.ndim)
     _expect(updates, [*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :]])
     rest = [*data.shape[:axis], *data.shape[axis + 1 :]]
@@ -92,7 +108,11 @@ def scatter_along_axis(
     *,
     opset: int,
 ) -> Tensor:
-    """Combine each element with the one at its position of an axis, and the same position of all other axes."""
+    """Combine each element with the one at its position of an axis, and the same position of all other axes.
+
+    Raises:
+        ValueError: as for scatter.
+    """
     _expect(updates, indices.shape)
     places = torch.arange(data.numel()).reshape(data.shape)[_along(indices, data.shape, resolved(axis, data.ndim), opset)]
     return _combined(data.flatten(), places.flatten(), updates.flatten(), mode).reshape(data.shape)
@@ -102,7 +122,11 @@ def scatter_along_axis(
 def scatter_nd(
     data: Tensor, indices: Tensor, updates: Tensor, mode: Mode = "add", validate_indices: bool = False, *, opset: int
 ) -> Tensor:
-    """Combine slices with those whose positions on the first axes of `data` are the last axis of `indices`."""
+    """Combine slices with those whose positions on the first axes of `data` are the last axis of `indices`.
+
+    Raises:
+        ValueError: as for scatter.
+    """
     depth = _depth(indices, data.ndim)
     places, rest = indices.shape[:-1], data.shape[depth:]
     _expect(updates, [*places, *rest])

@@ -14,7 +14,11 @@ from edgekit_coreml.reference.ops.size import bounded
 
 @op("concat")
 def concat(values: tuple[Tensor, ...], axis: int, interleave: bool = False) -> Tensor:
-    """End to end along an axis, or taking one slice of each in turn; scalars become a vector."""
+    """End to end along an axis, or taking one slice of each in turn; scalars become a vector.
+
+    Raises:
+        ValueError: shapes do not fit together.
+    """
     if all(value.ndim == 0 for value in values):
         return stack(values, resolved(axis, 1))
     axis = resolved(axis, values[0].ndim)
@@ -27,7 +31,11 @@ def concat(values: tuple[Tensor, ...], axis: int, interleave: bool = False) -> T
 
 @op("stack")
 def stack(values: tuple[Tensor, ...], axis: int) -> Tensor:
-    """One after the other along a new axis."""
+    """One after the other along a new axis.
+
+    Raises:
+        ValueError: shapes differ.
+    """
     _alike(values)
     bounded([len(values), *values[0].shape])
     return torch.stack(values, resolved(axis, values[0].ndim + 1))
@@ -35,7 +43,11 @@ def stack(values: tuple[Tensor, ...], axis: int) -> Tensor:
 
 @op("split")
 def split(x: Tensor, axis: int, num_splits: int | None = None, split_sizes: tuple[int, ...] | None = None) -> tuple[Tensor, ...]:
-    """Consecutive parts along an axis, of the sizes given or of equal size."""
+    """Consecutive parts along an axis, of the sizes given or of equal size.
+
+    Raises:
+        ValueError: the parts are not those of the axis.
+    """
     axis = resolved(axis, x.ndim)
     size = x.shape[axis]
     if split_sizes is None:
@@ -49,7 +61,11 @@ def split(x: Tensor, axis: int, num_splits: int | None = None, split_sizes: tupl
 
 @op("tile")
 def tile(x: Tensor, reps: tuple[int, ...]) -> Tensor:
-    """Each axis as many times over as `reps` says."""
+    """Each axis as many times over as `reps` says.
+
+    Raises:
+        ValueError: a number is less than 1.
+    """
     if not reps or len(reps) != x.ndim or min(reps) < 1:
         raise ValueError(f"reps {list(reps)} are not a number from 1 for each of {x.ndim} axes")
     bounded(size * times for size, times in zip(x.shape, reps, strict=True))

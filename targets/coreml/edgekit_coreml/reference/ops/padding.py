@@ -21,7 +21,11 @@ def pad(
     mode: Literal["constant", "reflect", "replicate"] = "constant",
     constant_val: float = 0.0,
 ) -> Tensor:
-    """Elements before and after each of the last axes."""
+    """Elements before and after each of the last axes.
+
+    Raises:
+        ValueError: reflect pads by more than size - 1 pixels, or replicate by more than size, as documented.
+    """
     if len(pad) % 2 or len(pad) > 2 * x.ndim or any(amount < 0 for amount in pad):
         raise ValueError(f"pad {list(pad)} is not two numbers from 0 for each of at most {x.ndim} axes")
     pads = list(zip(pad[::2], pad[1::2], strict=True))

@@ -30,7 +30,8 @@ def avg_pool(
     In the latter Core ML differs from PyTorch (https://github.com/apple/coremltools/issues/2772).
 
     Raises:
-        ValueError: padding is excluded and a window has nothing else, or see `_pads`.
+        ValueError: padding is excluded and a window has nothing else; no window fits; ceil_mode comes with padding that it is not
+            documented for; or the padding is "same_lower" of one axis, for which Core ML's result is wrong.
     """
     strides = strides or (1,) * len(kernel_sizes)
     pads = _pads(x, kernel_sizes, pad_type, strides, pad, ceil_mode)
@@ -55,7 +56,7 @@ def l2_pool(
     """Square root of the sum of squares of each window, of one or two axes.
 
     Raises:
-        ValueError: see `_pads`.
+        ValueError: there are three axes, which are not documented; or as for avg_pool.
     """
     if len(kernel_sizes) > 2:
         raise ValueError(f"{len(kernel_sizes)} axes; the documentation allows one or two")
@@ -75,7 +76,7 @@ def max_pool(
     """Maximum of each window; padding never counts.
 
     Raises:
-        ValueError: a window has nothing but padding, or see `_pads`.
+        ValueError: a window has nothing but padding; or as for avg_pool.
     """
     strides = strides or (1,) * len(kernel_sizes)
     pads = _pads(x, kernel_sizes, pad_type, strides, pad, ceil_mode)

@@ -39,7 +39,11 @@ def upsample_bilinear(
     align_corners: bool = True,
     half_pixel_centers: bool | None = None,
 ) -> Tensor:
-    """Linear interpolation along one axis after the other."""
+    """Linear interpolation along one axis after the other.
+
+    Raises:
+        ValueError: align_corners and half_pixel_centers are both set.
+    """
     centred = not align_corners if half_pixel_centers is None else half_pixel_centers
     if align_corners and centred:
         raise ValueError("align_corners and half_pixel_centers exclude each other")
@@ -69,7 +73,12 @@ def resize(
     interpolation_mode: Literal["LINEAR", "NEAREST_NEIGHBOR"] = "LINEAR",
     sampling_mode: SamplingMode = "DEFAULT",
 ) -> Tensor:
-    """Resize the last axes to the last numbers of `shape`, 0 standing for the size that is there."""
+    """Resize the last axes to the last numbers of `shape`, 0 standing for the size that is there.
+
+    Raises:
+        ValueError: integers are interpolated, whose rounding is not documented; or the nearest pixel is wanted with a
+            sampling mode other than DEFAULT and UNALIGN_CORNERS, which is not documented either.
+    """
     if not 0 <= resized_dims <= len(shape) <= x.ndim:
         raise ValueError(f"{resized_dims} axes of x, which has {x.ndim}, to {list(shape)}")
     last = shape[len(shape) - resized_dims :]

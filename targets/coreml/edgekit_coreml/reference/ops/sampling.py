@@ -36,6 +36,10 @@ def crop_resize(  # noqa: PLR0913, PLR0917 (MIL's inputs)
 
     Up to iOS 16 the boxes are `roi`, [N, 1, 4, 1, 1] for all pictures or [N, 1, 5, 1, 1] with the number of the picture first;
     since iOS 17 they are `boxes`, [N, 4].
+
+    Raises:
+        ValueError: there is no such picture; a box goes backwards and sampling_mode is not (STRICT_)ALIGN_CORNERS; or it is
+            UNALIGN_CORNERS and a box leaves the picture, where Core ML does not do as documented.
     """
     if x.ndim != 4 or (roi is None) == (boxes is None):
         raise ValueError(f"x has {x.ndim} axes, not four" if x.ndim != 4 else "one of roi and boxes is needed, and only one")
@@ -71,7 +75,12 @@ def affine(
     coordinates_mode: Literal["normalized_minus_one_to_one"],
     align_corners: bool,
 ) -> Tensor:
-    """The picture at a0 x + a1 y + a2, b0 x + b1 y + b2 for each pixel x, y of the result, zero outside."""
+    """The picture at a0 x + a1 y + a2, b0 x + b1 y + b2 for each pixel x, y of the result, zero outside.
+
+    Raises:
+        ValueError: padding_value is not 0 or align_corners is false, as in Core ML; or an axis of the result has one pixel, and
+            where that lies is not documented.
+    """
     if padding_value or not align_corners:
         raise ValueError("a padding_value other than 0, and align_corners=False, are not supported by Core ML")
     if min(output_height, output_width) < 2:
@@ -96,7 +105,11 @@ def resample(
     coordinates_mode: _Coordinates,
     align_corners: bool,
 ) -> Tensor:
-    """The picture at the coordinates x, y of each pixel of the result. Halfway between two pixels, the even one is nearest."""
+    """The picture at the coordinates x, y of each pixel of the result. Halfway between two pixels, the even one is nearest.
+
+    Raises:
+        ValueError: a coordinate is infinite or NaN.
+    """
     # of halves, coremltools' test knows one: 0.5, to which symmetric padding brings 6.5 on an axis of 2 pixels, is pixel 0
     if x.ndim != 4 or coordinates.ndim != 4 or coordinates.shape[3] != 2 or len(coordinates) != len(x):
         raise ValueError(f"coordinates of shape {list(coordinates.shape)} for x of shape {list(x.shape)}")

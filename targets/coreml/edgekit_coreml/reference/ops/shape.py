@@ -13,7 +13,11 @@ from edgekit_coreml.reference.ops.registry import op
 
 @op("reshape")
 def reshape(x: Tensor, shape: tuple[int, ...], *, opset: int) -> Tensor:
-    """The same values; -1 is what is left over, 0 the size of x at the same place, since iOS 17 from the right, or 1."""
+    """The same values; -1 is what is left over, 0 the size of x at the same place, since iOS 17 from the right, or 1.
+
+    Raises:
+        ValueError: the number of values is another, or a 0 stands where x has no axis, before iOS 17.
+    """
     if opset < 7 and 0 in shape and len(shape) != x.ndim:
         raise ValueError(f"a 0 in shape {list(shape)} needs as many axes in x, which has {x.ndim}, before iOS 17")
     from_right = [*x.shape[::-1], *[1] * len(shape)]
@@ -34,7 +38,11 @@ def reshape_like(
     ends: tuple[int, ...],
     end_masks: tuple[bool, ...],
 ) -> Tensor:
-    """The same values; the sizes are those of each reference tensor from its begin to its end, or to the last where masked."""
+    """The same values; the sizes are those of each reference tensor from its begin to its end, or to the last where masked.
+
+    Raises:
+        ValueError: the number of values is another.
+    """
     if not len(begins) == len(ends) == len(end_masks) == len(ref_tensors):
         raise ValueError(f"begins, ends and end_masks are not one for each of {len(ref_tensors)} reference tensors")
     sizes: list[int] = []
@@ -54,7 +62,11 @@ def squeeze(x: Tensor, axes: tuple[int, ...] | None = None) -> Tensor:
 
 @op("expand_dims")
 def expand_dims(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """With axes of size 1 at these places of the result."""
+    """With axes of size 1 at these places of the result.
+
+    Raises:
+        ValueError: an axis is named twice.
+    """
     rank = x.ndim + len(axes)
     places = sorted(resolved(axis, rank) for axis in axes)
     if len(set(places)) < len(places):

@@ -18,7 +18,11 @@ def slice_by_index(
     end_mask: tuple[bool, ...] = (),
     squeeze_mask: tuple[bool, ...] = (),
 ) -> Tensor:
-    """Return x[begin:end:stride, ...]; a mask drops a begin or an end, or picks begin alone and drops the axis."""
+    """Return x[begin:end:stride, ...]; a mask drops a begin or an end, or picks begin alone and drops the axis.
+
+    Raises:
+        ValueError: a picked position is out of range, or both ends count from the same side and cross, which coremltools refuses.
+    """
     part, backwards = _part(x, begin, end, stride, (begin_mask, end_mask, squeeze_mask))
     for axis in backwards:
         part = flipped(part, axis)
@@ -36,7 +40,11 @@ def slice_update(
     end_mask: tuple[bool, ...] = (),
     squeeze_mask: tuple[bool, ...] = (),
 ) -> Tensor:
-    """Return x with `update` in the place of what slice_by_index takes."""
+    """Return x with `update` in the place of what slice_by_index takes.
+
+    Raises:
+        ValueError: as for slice_by_index, or the update is a scalar or of another shape.
+    """
     result = x.clone()
     part, backwards = _part(result, begin, end, stride, (begin_mask, end_mask, squeeze_mask))
     if update.shape != part.shape or not update.ndim:
@@ -49,7 +57,11 @@ def slice_update(
 
 @op("slice_by_size")
 def slice_by_size(x: Tensor, begin: tuple[int, ...], size: tuple[int, ...]) -> Tensor:
-    """Elements from begin on along every axis, `size` of them, or all that are left where it is -1."""
+    """Elements from begin on along every axis, `size` of them, or all that are left where it is -1.
+
+    Raises:
+        ValueError: the elements are not all there.
+    """
     if not len(begin) == len(size) == x.ndim:
         raise ValueError(f"begin and size are not one for each of {x.ndim} axes")
     for axis, (first, count) in enumerate(zip(begin, size, strict=True)):
@@ -64,7 +76,11 @@ def slice_by_size(x: Tensor, begin: tuple[int, ...], size: tuple[int, ...]) -> T
 
 @op("crop")
 def crop(x: Tensor, crop_height: tuple[int, ...], crop_width: tuple[int, ...]) -> Tensor:
-    """Without so many pixels at the top and bottom, and at the left and right."""
+    """Without so many pixels at the top and bottom, and at the left and right.
+
+    Raises:
+        ValueError: nothing is left.
+    """
     if x.ndim < 3 or len(crop_height) != 2 or len(crop_width) != 2 or min(crop_height + crop_width) < 0:
         raise ValueError(f"crop_height {list(crop_height)} and crop_width {list(crop_width)} of {x.ndim} axes")
     for axis, (before, after) in ((-2, crop_height), (-1, crop_width)):

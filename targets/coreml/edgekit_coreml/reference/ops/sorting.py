@@ -35,6 +35,9 @@ def topk(
     """The k greatest elements, or smallest, and where they are; -1 is all of them.
 
     Without `sort` no order is promised; here it is the same.
+
+    Raises:
+        ValueError: there are fewer than k elements.
     """
     axis = resolved(axis, x.ndim)
     if k != -1 and not 0 < k <= x.shape[axis]:
@@ -47,7 +50,11 @@ def topk(
 
 @op("cumsum")
 def cumsum(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Tensor:
-    """The sum of all elements up to each one, without it where exclusive, from the end where reverse."""
+    """The sum of all elements up to each one, without it where exclusive, from the end where reverse.
+
+    Raises:
+        ValueError: the axis is less than -1, as coremltools checks it.
+    """
     if axis < -1:  # as coremltools checks it
         raise ValueError(f"axis {axis} is not -1 or from 0")
     axis = resolved(axis, x.ndim)

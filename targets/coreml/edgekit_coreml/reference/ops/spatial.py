@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from edgekit_coreml.reference.ops.size import bounded
+
 PadType = Literal["valid", "same", "same_lower", "custom"]
 Pads = list[tuple[int, int]]
 
@@ -20,9 +22,14 @@ def pads_of(pad_type: PadType, pad: Sequence[int], sizes: Sequence[int], kernel:
         strides: of the window.
 
     Raises:
-        ValueError: the numbers are not one or two per axis, or negative.
+        ValueError: the numbers are not one or two per axis, or negative, or they are too large.
     """
-    axes = list(zip(sizes, kernel, strides, strict=True))
+    pads = _pads_of(pad_type, pad, list(zip(sizes, kernel, strides, strict=True)))
+    bounded(size + before + after for size, (before, after) in zip(sizes, pads, strict=True))
+    return pads
+
+
+def _pads_of(pad_type: PadType, pad: Sequence[int], axes: Sequence[tuple[int, int, int]]) -> Pads:
     match pad_type:
         case "valid":
             return [(0, 0)] * len(axes)
