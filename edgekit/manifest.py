@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -167,11 +168,13 @@ def write_json(path: Path, record: Any) -> None:
     Raises:
         OutputError: the folder cannot be written.
     """
+    aside = path.with_name(f".{path.name}.new")
     try:
-        aside = path.with_name(f".{path.name}.new")
         aside.write_bytes(msgspec.json.format(msgspec.json.encode(record, enc_hook=_plain), indent=2) + b"\n")
         aside.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            aside.unlink()
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
 
 

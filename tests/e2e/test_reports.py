@@ -1,0 +1,111 @@
+"""Reports that travel: static profiles, figures of two machines, and several reports as one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Cli, Outcome
+
+ELSEWHERE = "a processor of another machine"
+
+
+@pytest.fixture
+def coreml(all_targets: tuple[Path, Outcome], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(all_targets[0] / "digits-coreml-float16", tmp_path / "coreml"))
+
+
+@pytest.fixture
+def onnx(all_targets: tuple[Path, Outcome], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(all_targets[0] / "digits-onnx-float32", tmp_path / "onnx"))
+
+
+def edit(folder: Path, **changes: Any) -> Path:
+    """Change a report's fields, and return its path."""
+    path = folder / "report.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | changes))
+    return path
+
+
+def test_profile_shows_what_operators_cost_where_nothing_can_be_measured(coreml: Path, cli: Cli) -> None:
+    outcome = cli("profile", coreml)
+    assert outcome.code == 0, outcome.stderr
+    assert "no latency measured" in outcome.stdout
+    assert "EXPECTED, not measured" in outcome.stdout
+    (total,) = (line.split() for line in outcome.stdout.splitlines() if line.startswith("total"))
+    report = cli("profile", coreml, "--json").reports["coreml"]
+    profile = report["static_profile"]
+    assert report["latency"] is None
+    assert total[2] == f"{profile['macs']:,}"
+    assert profile["macs"] == sum(row["macs"] for row in profile["operations"]) > 0
+    assert sum(part["ops"] for part in profile["expected"].values()) == pytest.approx(1)
+    assert {row["rule"] for row in profile["operations"]} == set(profile["rules"])
+    assert json.loads((coreml / "report.json").read_bytes())["static_profile"] == profile
+
+
+def test_a_target_without_a_static_profile_has_none(onnx: Path, cli: Cli) -> None:
+    outcome = cli("profile", onnx, "--max-seconds", "0.2", "--warmup", "0.2", "--json")
+    assert outcome.reports["onnx"]["static_profile"] is None
+
+
+def test_each_judgement_keeps_its_machine(onnx: Path, cli: Cli) -> None:
+    before = json.loads((onnx / "report.json").read_bytes())
+    here = before["machine"]["processor"]
+    moved = before["machine"] | {"processor": ELSEWHERE}
+    edit(onnx, machine=moved, latency=before["latency"] | {"machine": moved})
+    verified = cli("verify", onnx, "--json").reports["onnx"]
+    assert verified["machine"]["processor"] == here
+    assert verified["latency"]["machine"]["processor"] == ELSEWHERE
+    edit(onnx, machine=moved)
+    timed = cli("profile", onnx, "--max-seconds", "0.2", "--warmup", "0.2", "--json").reports["onnx"]
+    assert timed["machine"]["processor"] == ELSEWHERE
+    assert timed["latency"]["machine"]["processor"] == here
+
+
+def test_a_report_that_cannot_be_saved_is_said(onnx: Path, cli: Cli) -> None:
+    (onnx / "report.json").unlink()
+    (onnx / "report.json").mkdir()
+    outcome = cli("verify", onnx, "--json")
+    assert outcome.code == 0
+    assert outcome.reports["onnx"]["status"] == "passed"
+    assert "the report is not saved" in outcome.stderr
+    assert not list(onnx.glob(".report*"))
+
+
+def test_a_mac_verdict_stands_and_the_prediction_is_beside_it(coreml: Path, tmp_path: Path, cli: Cli) -> None:
+    """The Mac's report is made up here, from the other one: no Mac took part."""
+    mac = Path(shutil.copytree(coreml, tmp_path / "mac"))
+    before = json.loads((coreml / "report.json").read_bytes())
+    edit(
+        mac,
+        asked="native",
+        status="failed",
+        machine=before["machine"] | {"system": "Darwin-25", "processor": "made up"},
+        runtime=before["runtime"] | {"runtime": "Core ML", "version": "macOS 26", "kind": "native"},
+        parity=before["parity"] | {"passed": False},
+        problem={"stage": "parity", "kind": "NegativeResult", "message": "20 dB is below the limit"},
+    )
+    outcome = cli("merge", coreml, mac / "report.json", "-o", tmp_path / "merged.json")
+    assert outcome.code == 1, outcome.stderr
+    stands, beside = (line for line in outcome.stdout.splitlines() if line.startswith(("stands", "beside")))
+    assert "Core ML macOS 26" in stands
+    assert "failed" in stands
+    assert "reference runtime" in beside
+    assert "passed" in beside
+    assert "The stand-in's prediction DISAGREES: passed." in outcome.stdout
+    merged = json.loads((tmp_path / "merged.json").read_bytes())
+    assert merged["runtime"]["runtime"] == "Core ML"
+    assert [other["runtime"]["kind"] for other in merged["others"]] == ["reference"]
+    again = cli("merge", tmp_path / "merged.json", coreml, "--json")
+    assert again.json["report"] == merged
+
+
+def test_reports_about_other_files_are_refused(all_targets: tuple[Path, Outcome], coreml: Path, cli: Cli) -> None:
+    outcome = cli("merge", coreml, all_targets[0] / "digits-coreml-float32")
+    assert outcome.code == 5
+    assert "are about different artifacts: the sha256 of model.mlpackage/" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
