@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 import edgekit
 from edgekit import registry
 from edgekit.desk import Desk, Line
+from edgekit.envelope import choose_arithmetics, measure_envelope
 from edgekit.errors import InputError, TargetMissing, UsageError
+from edgekit.examination import Examiner, Watcher
 from edgekit.interface import adapt_reference, input_of, random_input
 from edgekit.latency import Latency, LatencyPlan, measure
 from edgekit.machine import describe_machine
@@ -40,7 +42,7 @@ from edgekit.parity import Parity, judge, judge_compression
 from edgekit.prediction import Prediction, rank
 from edgekit.preprocessing import read_image
 from edgekit.profile import StaticProfiler
-from edgekit.reference import Outputs, load_reference
+from edgekit.reference import Outputs, Reference, load_reference
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report, RuntimeKind
 from edgekit.request import FILE_NAME as REQUEST
@@ -48,9 +50,10 @@ from edgekit.request import ConvertRequest, PredictRequest, ProfileRequest, Veri
 from edgekit.target import ConvertJob, LoadJob, Runner, Target
 
 PROGRAM, CARD, REFERENCE, PREDICTIONS = "program.pt2", "model.json", "reference.npz", "predictions.json"
+MAX_EXAMINED = 4  # inputs on which the operators of a quantised artifact are judged alone
 REFERENCE_RUNTIME_NOTE = (
-    "checked with {runtime}, not with the vendor's: the verdict is about the saved artifact's numbers. No latency is measured, "
-    "because this runtime's time says nothing about a device's"
+    "checked with {runtime}, not with the vendor's: the verdict is about the saved artifact's numbers, and cannot know on which "
+    "unit a device runs an operator, in which order it sums there, or how long it takes"
 )
 NO_LATENCY = "no latency measured"
 
@@ -115,8 +118,14 @@ def verify(desk: Desk, line: Line) -> Report:
     request: VerifyRequest = read_json(desk.work / REQUEST, VerifyRequest)
     manifest = read_manifest(desk.artifact)
     target = _runnable(manifest, line)
+    names = choose_arithmetics(target, request.arithmetics) if request.arithmetics else ()
     report = replace(_report_of(manifest, desk), status="converted", problem=None, machine=describe_machine())
-    return _verified(report, target, desk, line, request.num_threads)
+    report = _verified(report, target, desk, line, request.num_threads)
+    if not names or report.parity is None or not isinstance(target, Examiner):
+        return report
+    reference, _ = _as_taken(load_reference(desk.reference), manifest)
+    job = _load_job(manifest, desk.artifact, request.num_threads)
+    return replace(report, envelope=measure_envelope(target, job, reference, names, report.parity.tolerance))
 
 
 def profile(desk: Desk, line: Line) -> Report:
@@ -179,33 +188,43 @@ def _verified(report: Report, target: Target, desk: Desk, line: Line, num_thread
     # The folder as it lies on the disk, and what it says of itself: what a user's app would get.
     manifest = read_manifest(desk.artifact)
     trained = load_reference(desk.reference)
-    reference = trained.of(manifest.precision)
-    given, taken = reference.samples[0].image_nchw.shape, manifest.inputs[0].shape
-    if given != taken:
-        raise InputError(f"the reference's images are {list(given)}, and the artifact takes {list(taken)}: see --resolution")
-    reference, left_out = adapt_reference(reference, manifest.model.preprocessing, manifest.inputs, manifest.outputs)
+    reference, left_out = _as_taken(trained, manifest)
+    job = _load_job(manifest, desk.artifact, num_threads)
     report = _without_verdict(report, asked="reference" if target.probe().runs == "reference" else "native")
     try:
-        with target.load(_load_job(manifest, desk.artifact, num_threads)) as runner:
+        with target.load(job) as runner:
             line.enter("parity")
             answers = answer_samples(runner, [sample.image_nchw for sample in reference.samples], manifest.inputs[0].name)
             runtime = runner.runtime
+            findings = runner.findings if isinstance(runner, Watcher) else ()
     except InputError as error:  # the runtime says no to the artifact, which is a verdict
         return replace(report, status="failed", problem=Problem(line.stage, type(error).__name__, str(error)))
     compression = judge_compression(trained, manifest.precision)
     parity = judge(reference, answers, manifest.outputs, target.tolerances[manifest.precision], compression)
     stand_in = (REFERENCE_RUNTIME_NOTE.format(runtime=runtime.runtime),) if runtime.kind == "reference" else ()
-    report = _with_notes(replace(report, runtime=runtime, parity=parity), *left_out, *stand_in)
+    report = _with_notes(replace(report, runtime=runtime, parity=parity, findings=findings), *left_out, *stand_in)
+    if runtime.kind == "reference" and isinstance(target, Examiner):
+        samples = [{job.inputs[0].name: sample.image_nchw} for sample in reference.samples[:MAX_EXAMINED]]
+        report = replace(report, operations=target.judge_operations(job, samples))
     if parity.passed:
         return replace(report, status="passed")
     return replace(report, status="failed", problem=_parity_problem(parity))
+
+
+def _as_taken(trained: Reference, manifest: Manifest) -> tuple[Reference, tuple[str, ...]]:
+    """What an artifact is judged against, as its own interface has it, and what had to be left out."""
+    reference = trained.of(manifest.precision)
+    given, taken = reference.samples[0].image_nchw.shape, manifest.inputs[0].shape
+    if given != taken:
+        raise InputError(f"the reference's images are {list(given)}, and the artifact takes {list(taken)}: see --resolution")
+    return adapt_reference(reference, manifest.model.preprocessing, manifest.inputs, manifest.outputs)
 
 
 def _without_verdict(report: Report, *, asked: RuntimeKind) -> Report:
     """What is known before the runtime is asked. An earlier verdict's runtime, figures and notes are not this one's."""
     before = REFERENCE_RUNTIME_NOTE.format(runtime=report.runtime.runtime) if report.runtime else ""
     notes = tuple(note for note in report.notes if note != before)
-    return replace(report, asked=asked, runtime=None, parity=None, notes=notes)
+    return replace(report, asked=asked, runtime=None, parity=None, notes=notes, findings=(), operations=(), envelope=None)
 
 
 def _with_notes(report: Report, *notes: str) -> Report:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from edgekit import errors
+from edgekit.envelope import Envelope
+from edgekit.examination import Finding, OperationError
 from edgekit.latency import Latency
 from edgekit.machine import Machine
 from edgekit.manifest import SCHEMA_VERSION, FileRecord
@@ -90,6 +92,9 @@ class Report:
         files: of the artifact, by which reports about the same one are known.
         static_profile: what each operator costs and where it is expected to run, not measured; None where it was not asked for.
         others: what other runtimes said of the same files. The verdict above stands.
+        findings: what the runtime saw inside that is not finite, or nearly too large.
+        operations: of a quantised artifact, each operator judged alone.
+        envelope: the numbers in other arithmetics; None where they were not asked for.
     """
 
     model: str
@@ -110,6 +115,9 @@ class Report:
     files: tuple[FileRecord, ...] = ()
     static_profile: StaticProfile | None = None
     others: tuple[Judgement, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    operations: tuple[OperationError, ...] = ()
+    envelope: Envelope | None = None
 
     @property
     def judgement(self) -> Judgement | None:

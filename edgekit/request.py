@@ -31,9 +31,15 @@ class ConvertRequest:
 
 @dataclass(frozen=True, slots=True)
 class VerifyRequest:
-    """Check an artifact's numbers with this many threads."""
+    """Check an artifact's numbers.
+
+    Attributes:
+        num_threads: of the runtime.
+        arithmetics: in which to compute it besides the verdict's, or "all".
+    """
 
     num_threads: int = 1
+    arithmetics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,9 +136,10 @@ def verify(
     overrides: Overrides | None = None,
     images: Path | None = None,
     num_threads: int = 1,
+    arithmetics: Sequence[str] = (),
     on_stage: OnStage = silent,
 ) -> tuple[Result, ...]:
-    """Check artifacts again, on the inputs saved beside them, or against `model` on other `images`."""
+    """Check artifacts again, on the inputs saved beside them, or against `model` on other `images`; also in other arithmetics."""
     folders = [artifact_folder(path) for path in artifacts]
     if images and not model:
         raise UsageError("--images needs --model: the checkpoint answers for pictures that were not saved with the artifact")
@@ -153,7 +154,7 @@ def verify(
             pictures = find_images(images, limit=MAX_IMAGES) if images else ()
             _save_reference(checkpoint, pictures, reference, precisions={read_manifest(each).precision for each in folders})
         for folder in folders:
-            request = VerifyRequest(num_threads)
+            request = VerifyRequest(num_threads, tuple(arithmetics))
             results.append(_judge_again("verify", launcher, folder, request, work, num_threads, reference))
     return tuple(results)
 

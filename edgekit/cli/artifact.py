@@ -50,12 +50,21 @@ def verify(
     resolution: flags.Resolution = None,
     padding: flags.PaddingFlag = None,
     norm_eps: flags.NormEps = None,
+    arithmetic: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--arithmetic",
+            help="Compute it in this arithmetic too, several times or `all`, and tell how far the numbers spread. Those of "
+            "coreml: exact, float16, and models of the Neural Engine (neural-engine) and of Core ML's CPU path (cpu).",
+        ),
+    ] = None,
     threads: flags.Threads = 1,
     json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> int:
     """Check the numbers of artifacts against PyTorch again."""
     from edgekit import run
+    from edgekit.cli.envelopes import show_envelopes
     from edgekit.cli.show import Progress, show_results
 
     with Progress(quiet=quiet) as progress:
@@ -65,9 +74,13 @@ def verify(
             overrides=flags.overrides(width, resolution, padding, norm_eps, None),
             images=images,
             num_threads=threads,
+            arithmetics=arithmetic or (),
             on_stage=progress.enter,
         )
-    return show_results(results, json=json)
+    code = show_results(results, json=json)
+    if not json:
+        show_envelopes([result.report for result in results])
+    return code
 
 
 def profile(

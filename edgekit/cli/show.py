@@ -15,6 +15,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from edgekit.examination import summarise
 from edgekit.parity import Parity
 from edgekit.prediction import Prediction
 from edgekit.report import Report, overall_exit_code
@@ -146,7 +147,7 @@ def _row(report: Report, notes: list[str]) -> list[str | Text]:
         if latency.doubts:
             times[2] += _mark(f"too noisy to trust: {'; '.join(latency.doubts)}", notes)
     verdict = "not verified" if report.status == "converted" else report.status
-    marks = "".join(_mark(note, notes) for note in (*report.notes, *_compression_notes(report)))
+    marks = "".join(_mark(note, notes) for note in (*report.notes, *_compression_notes(report), *_inside_notes(report)))
     return [
         report.model,
         report.target,
@@ -158,6 +159,12 @@ def _row(report: Report, notes: list[str]) -> list[str | Text]:
         *times,
         f"{report.runtime.runtime} {report.runtime.version}" if report.runtime else "-",
     ]
+
+
+def _inside_notes(report: Report) -> list[str]:
+    """What was seen inside of the artifact: report.json has the records."""
+    judged = [summarise(report.operations)] if report.operations else []
+    return [*map(str, report.findings), *judged]
 
 
 def _compression_notes(report: Report) -> list[str]:

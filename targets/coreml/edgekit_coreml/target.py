@@ -7,9 +7,11 @@ the generated message definitions alone.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, cast
 
+from edgekit.examination import OperationError
 from edgekit.option import parse_options
 from edgekit.profile import StaticProfile
 from edgekit.target import (
@@ -22,6 +24,12 @@ from edgekit.target import (
 )
 from edgekit_coreml.options import CoreMLOptions
 from edgekit_coreml.tolerance import TOLERANCES
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edgekit_coreml.reference import Mode
 
 NO_CORE_ML = (
     "Core ML exists only on Apple systems; here a reference runtime executes the saved package instead, which shows whether its "
@@ -67,6 +75,32 @@ class CoreMLTarget:
         from edgekit_coreml.runner import ReferenceRunner
 
         return ReferenceRunner(job)
+
+    def arithmetics(self) -> Mapping[str, str]:
+        """Those of the reference runtime, which is on every system."""
+        from edgekit_coreml.reference.arithmetic import ARITHMETICS
+
+        return {name: arithmetic.description for name, arithmetic in ARITHMETICS.items()}
+
+    def load_as(self, job: LoadJob, arithmetic: str) -> Runner:
+        """Load the saved package into the reference runtime.
+
+        Raises:
+            edgekit.errors.UsageError: no such arithmetic.
+        """
+        from edgekit_coreml.runner import ReferenceRunner
+
+        return ReferenceRunner(job, cast("Mode", arithmetic))  # it checks
+
+    def judge_operations(self, job: LoadJob, samples: Sequence[Mapping[str, NDArray[np.float32]]]) -> tuple[OperationError, ...]:
+        """Judge the operators of a quantised package alone."""
+        from edgekit_coreml.features import features_of
+        from edgekit_coreml.reference.arithmetic import ARITHMETICS
+        from edgekit_coreml.reference.layerwise import judge_operations
+        from edgekit_coreml.runner import mode_of
+
+        inputs = [features_of(sample, job.inputs) for sample in samples]
+        return judge_operations(job.path, ARITHMETICS[mode_of(job)], inputs)
 
     def static_profile(self, job: LoadJob) -> StaticProfile:
         """Count what the operators cost, and tell where they run: as Core ML plans it or, without it, as was published."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -40,6 +40,9 @@ class Computed:
     operation: Operation
     where: str
     values: Mapping[str, Tensor]
+
+
+Observer = Callable[[Computed], object]
 
 
 class ReferenceModel:
@@ -97,13 +100,19 @@ class ReferenceModel:
         return ModelState(self._interface.states, self._round)
 
     @overload
-    def predict(self, data: Mapping[str, Any], state: ModelState | None = None) -> dict[str, Any]: ...
+    def predict(
+        self, data: Mapping[str, Any], state: ModelState | None = None, *, observe: Observer | None = None
+    ) -> dict[str, Any]: ...
 
     @overload
     def predict(self, data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]: ...
 
     def predict(
-        self, data: Mapping[str, Any] | Sequence[Mapping[str, Any]], state: ModelState | None = None
+        self,
+        data: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        state: ModelState | None = None,
+        *,
+        observe: Observer | None = None,
     ) -> dict[str, Any] | list[dict[str, Any]]:
         """Run the program once, or once for each of many inputs.
 
@@ -112,6 +121,7 @@ class ReferenceModel:
                 that casts to the declared one within a kind (float64 to float32, say); for an image, a PIL image of the size
                 and mode that `coremltools.models.MLModel` takes.
             state: from `make_state`, for a model that has states.
+            observe: is shown every operation after it has run, as `trace` yields them; not with many inputs.
 
         Returns:
             A value for every output: an array of its shape and dtype (in exact mode, float32 where float16 is declared), a PIL
@@ -129,7 +139,9 @@ class ReferenceModel:
         with torch.inference_mode():
             try:
                 while True:
-                    next(running)
+                    step, values = next(running)
+                    if observe:
+                        observe(Computed(step.operation, step.where, values))
             except StopIteration as end:
                 results = end.value
             answers = [self._answer(feature, value) for feature, value in zip(self._interface.outputs, results, strict=True)]

@@ -27,9 +27,6 @@ from torch import Tensor
 
 from edgekit_coreml.reference.products import Pairs, SumOfProducts
 
-LIMIT = 32768.0
-"""The absolute value at which a sum becomes infinite."""
-
 _FRACTION_BITS = 16
 _SMALLEST_EXPONENT_SUM = -16
 _SUBNORMAL_EXPONENT = -14
@@ -42,6 +39,8 @@ _AWAY_FROM_ZERO = 1 + 2.0**-40
 
 class FixedPoint(SumOfProducts):
     """Adds in fixed point with 16 fractional bits, and sticks at infinity."""
+
+    limit = 32768.0
 
     def add_up(self, pairs: Pairs, start: Tensor) -> Tensor:
         """See `SumOfProducts.add_up`."""
@@ -59,7 +58,7 @@ class FixedPoint(SumOfProducts):
         """Note the largest sum. Return, for each sum, the infinity that it has stuck at, or 0."""
         lowest, highest = torch.aminmax(total)
         peak = max(highest.item() - _INTEGERS, _INTEGERS - lowest.item())
-        limit = LIMIT * 2.0**_FRACTION_BITS
+        limit = self.limit * 2.0**_FRACTION_BITS
         self.peak = max(self.peak, peak * 2.0**-_FRACTION_BITS)
         if peak < limit:
             return overflowed

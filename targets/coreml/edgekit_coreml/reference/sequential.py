@@ -22,6 +22,8 @@ _BELOW_FLOAT32 = 2**29 - 1
 class SequentialHalf(SumOfProducts):
     """Adds in float16, one product after the other."""
 
+    limit = 65520.0  # halfway from the largest float16 to where the next would be
+
     def add_up(self, pairs: Pairs, start: Tensor) -> Tensor:
         """See `SumOfProducts.add_up`."""
         total = start.double()
