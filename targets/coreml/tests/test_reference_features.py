@@ -181,6 +181,42 @@ def test_a_default_fills_an_input(convert: Convert) -> None:
     np.testing.assert_array_equal(model.predict({"x": torch.tensor([[1.0, 2, 3]], requires_grad=True)})["y"], [[3, 5, 7]])
 
 
+@pytest.mark.parametrize(
+    ("shape", "field", "value", "message"),
+    [
+        ([1, 2**40], "floatDefaultValue", 1, "a tensor of shape .* has more than"),
+        ([1, -3], "floatDefaultValue", 1, "a tensor of shape .* cannot be"),
+        ([1, 3], "floatDefaultValue", None, "is missing"),
+    ],
+)
+def test_refuses_a_default_that_cannot_be(
+    convert: Convert, edited: Edit, shape: list[int], field: str, value: float | None, message: str
+) -> None:
+    def change(model: Any) -> None:
+        type_ = model.description.input[0].type
+        type_.isOptional = True
+        type_.multiArrayType.shapeRange.SetInParent()
+        for size in (1, 3):
+            type_.multiArrayType.shapeRange.sizeRanges.add(lowerBound=size, upperBound=size)
+        type_.multiArrayType.shape[:] = shape
+        if value is not None:
+            setattr(type_.multiArrayType, field, value)
+
+    package = edited(convert(ct.TensorType("x", (1, 3), np.float32), example=(1, 3)), change)
+    with pytest.raises(UsageError, match=f"input 'x' .* {message}"):
+        ReferenceModel(package).predict({})
+
+
+def test_refuses_a_default_that_is_no_integer(build: Callable[..., Path], edited: Edit) -> None:
+    def change(model: Any) -> None:
+        model.description.input[0].type.isOptional = True
+        model.description.input[0].type.multiArrayType.doubleDefaultValue = 2.5
+
+    package = edited(build(lambda x: mb.add(x=x, y=np.int32(1)), x=np.zeros(2, np.int32)), change)
+    with pytest.raises(InputError, match=r"says input 'x' is 2.5 by default, its program 'x' int32\[2\]"):
+        ReferenceModel(package)
+
+
 def test_many_inputs_give_many_answers(convert: Convert) -> None:
     model = ReferenceModel(convert(ct.TensorType("x", (1, 3), np.float32), example=(1, 3)))
     answers = model.predict([{"x": np.full((1, 3), value)} for value in (1, 2, 3)])
@@ -286,9 +322,16 @@ def _other_shapes(model: Any) -> None:
     model.description.input[0].type.multiArrayType.enumeratedShapes.shapes.add(shape=[4])
 
 
+def _type_with_attributes(model: Any) -> None:
+    (function,) = model.mlProgram.functions.values()
+    attributes = function.inputs[0].type.tensorType.attributes
+    attributes["interleave"].type.tensorType.SetInParent()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (_type_with_attributes, "'x' has a type with attributes that are not known: interleave"),
         (_sequence, r"says input 'x' is of sequenceType, its program 'x' float32\[3\]"),
         (_narrow_range, r"says input 'x' is float32\[5...9\], its program 'x' float32\[3\]"),
         (_other_shapes, r"says input 'x' is float32\[4\], its program 'x' float32\[3\]"),

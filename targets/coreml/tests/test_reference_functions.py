@@ -182,6 +182,13 @@ def _state_of_another_shape(model: Any) -> None:
     model.description.state[0].type.stateType.arrayType.shape[1] = 4
 
 
+def _huge(model: Any) -> None:
+    (function,) = model.mlProgram.functions.values()
+    total = next(value for value in function.inputs if value.name == "total")
+    total.type.stateType.wrappedType.tensorType.dimensions[0].constant.size = 2**40
+    model.description.state[0].type.stateType.arrayType.shape[0] = 2**40
+
+
 def _read_of_a_tensor(model: Any) -> None:
     _operations(model)[0].inputs["input"].arguments[0].name = "x"
 
@@ -197,10 +204,11 @@ def _wide_data(model: Any) -> None:
     ("change", "message"),
     [
         (_state_of_another_shape, r"says state 'total' is float16\[2, 4\], its program 'total' state of float16\[2, 3\]"),
+        (_huge, r"state 'total' state of float16\[1099511627776, 3\]: a tensor of shape .* has more than"),
         (_read_of_a_tensor, r"read_state .*: input 'input' is float16\[2, 3\], not a state"),
         (_wide_data, "add .* declares 'add_0' float32.*, but its result is of float16"),
     ],
 )
 def test_refuses_broken_states(running_sum: Path, edited: Edit, change: Callable[[Any], None], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        ReferenceModel(edited(running_sum, change))
+        ReferenceModel(edited(running_sum, change)).make_state()

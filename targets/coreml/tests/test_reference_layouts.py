@@ -62,6 +62,11 @@ def test_refuses_an_opset_that_is_not_known(package: Path, edited: Edit) -> None
         ReferenceModel(edited(package, rename))
 
 
+def test_refuses_a_program_of_another_version(package: Path, edited: Edit) -> None:
+    with pytest.raises(InputError, match="its program is of version 2; only version 1 is known"):
+        ReferenceModel(edited(package, lambda model: setattr(model.mlProgram, "version", 2)))
+
+
 def test_finds_a_model_where_the_manifest_says(copy: Path) -> None:
     folder = copy / "Data/org.example"
     (copy / "Data/com.apple.CoreML").rename(folder)

@@ -85,6 +85,8 @@ def read_type(type_: Any, name: str) -> tuple[Kind, str, Shape | None]:
 
 def _tensor_type(tensor: Any, name: str) -> tuple[str, Shape | None]:
     dtype = protobuf.tensor_dtype(tensor.dataType)
+    if tensor.attributes:
+        raise Fault(f"{name!r} has a type with attributes that are not known: {', '.join(sorted(tensor.attributes))}")
     if any(dimension.unknown.variadic for dimension in tensor.dimensions):
         return dtype, None
     if tensor.rank != len(tensor.dimensions):

@@ -77,6 +77,8 @@ def _array(side: str, array: Any, variable: Variable, *, is_optional: bool) -> A
         raise Fault(f"its description says {side} {variable.name!r} is {what}, its program {variable}")
     field = array.WhichOneof("defaultOptionalValue")
     default = float(getattr(array, field)) if is_optional and field else None
+    if default is not None and "int" in dtype and not default.is_integer():
+        raise Fault(f"its description says {side} {variable.name!r} is {default} by default, its program {variable}")
     return ArrayFeature(variable, sizes, default, shape)
 
 

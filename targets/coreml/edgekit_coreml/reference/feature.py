@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from edgekit_coreml.reference.dtype import HELD
+from edgekit_coreml.reference.ops.size import bounded
 from edgekit_coreml.reference.program import Variable, described
 
 
@@ -96,8 +97,7 @@ class ArrayFeature:
         if value is None:
             if self.default is None:
                 raise ValueError("is missing")
-            value = np.full(self.default_shape, self.default)
-            value = value.astype(variable.dtype)
+            value = np.full(bounded(self.default_shape), self.default).astype(variable.dtype)
         array = _array(value)
         if not np.can_cast(array.dtype, variable.dtype, "same_kind") or not self._accepts(array.shape):
             allowed = "" if self.sizes.accepts(array.shape) else f"; allowed is {self.sizes}"

@@ -36,6 +36,8 @@ def find_function(model: Any, name: str | None, package: str) -> tuple[Any, Any]
             f"its specification version is {model.specificationVersion}; "
             f"known for ML programs are {VERSIONS.start} to {VERSIONS.stop - 1}"
         )
+    if model.mlProgram.version != 1:
+        raise Fault(f"its program is of version {model.mlProgram.version}; only version 1 is known")
     functions, description = model.mlProgram.functions, model.description
     if description.functions:
         return _one_of_many(model, name, package)

@@ -13,6 +13,7 @@ from torch import Tensor
 from edgekit.errors import InputError, UsageError
 from edgekit_coreml.reference.dtype import HELD
 from edgekit_coreml.reference.feature import Feature
+from edgekit_coreml.reference.ops.size import bounded
 from edgekit_coreml.reference.program import Variable
 from edgekit_coreml.reference.value import State
 
@@ -32,7 +33,7 @@ class ModelState:
             round_: what is done to a state of float16 that the caller writes; None where nothing is.
 
         Raises:
-            InputError: the size of a state is not known.
+            InputError: the size of a state is not known, or beyond reason.
         """
         self._features = {feature.variable.name: feature for feature in features}
         self._round = round_
@@ -77,4 +78,7 @@ class ModelState:
 def _zeros(variable: Variable) -> Tensor:
     if variable.shape is None or None in variable.shape:
         raise InputError(f"state {variable} has no shape: a program for Core ML has to give it one")
-    return torch.zeros([size or 0 for size in variable.shape], dtype=HELD[variable.dtype])
+    try:
+        return torch.zeros(bounded(size or 0 for size in variable.shape), dtype=HELD[variable.dtype])
+    except ValueError as error:
+        raise InputError(f"state {variable}: {error}") from error
