@@ -10,7 +10,20 @@ import pytest
 from edgekit import __version__
 from tests.e2e.conftest import Cli
 
-COMMANDS = ("convert", "export", "verify", "profile", "benchmark", "predict", "inspect", "models", "targets", "doctor", "train")
+COMMANDS = (
+    "convert",
+    "export",
+    "verify",
+    "profile",
+    "benchmark",
+    "predict",
+    "merge",
+    "inspect",
+    "models",
+    "targets",
+    "doctor",
+    "train",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
