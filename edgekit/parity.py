@@ -23,6 +23,12 @@ MIN_DEPENDENCE_DB = 20.0
 MIN_COMPRESSED_DB = 10.0
 TOP_K = 5
 
+_YARDSTICKS = {
+    "float32": "PyTorch in float32",
+    "float16": "PyTorch in float16",
+    "stored-float16": "PyTorch in float64, stored as float16",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class SampleParity:
@@ -323,7 +329,7 @@ def _over_limit(rows: Sequence[SampleParity], tolerance: Tolerance) -> list[str]
         if worst.sqnr_db is not None and worst.sqnr_db < limit_db:
             found.append(
                 f"{worst.sqnr_db:.1f} dB SQNR on {worst.sample} is below the limit of {limit_db:.1f} dB "
-                f"(PyTorch in {tolerance.yardstick}: {yardstick:.1f} dB)"
+                f"({_YARDSTICKS[tolerance.yardstick]}: {yardstick:.1f} dB)"
             )
     peak = _worst(max, [row.peak_error for row in rows if row.kind == "image" or not has_images])
     if peak is not None and peak > tolerance.max_peak_error:
