@@ -6,11 +6,11 @@ The verdict is that of one arithmetic, and is in `edgekit.parity`. What stands h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgekit.errors import UsageError
+from edgekit.errors import InputError, TargetMissing, UsageError
 from edgekit.examination import Examiner, Finding, Watcher
 from edgekit.parity import OutputParity, judge
 from edgekit.reference import Outputs, Reference
@@ -49,11 +49,13 @@ class Envelope:
         arithmetics: what each is, by name; a model of a device says so, and on what it is built.
         outputs: how far the numbers spread.
         findings: what went wrong inside.
+        refused: arithmetics in which it does not run on this system, by name, with the reason.
     """
 
     arithmetics: Mapping[str, str]
     outputs: tuple[Spread, ...]
     findings: tuple[Finding, ...]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def choose_arithmetics(target: Target, asked: Sequence[str]) -> tuple[str, ...]:
@@ -86,13 +88,18 @@ def measure_envelope(
     """
     answers: dict[str, list[Outputs]] = {}
     findings: list[Finding] = []
+    refused: dict[str, str] = {}
     for name in names:
-        with target.load_as(job, name) as runner:
-            given = ({job.inputs[0].name: sample.image_nchw} for sample in reference.samples)
-            answers[name] = [dict(runner.infer(each)) for each in given]
-            findings += runner.findings if isinstance(runner, Watcher) else ()
-    described = {name: what for name, what in target.arithmetics().items() if name in names}
-    return Envelope(described, spread(reference, answers, job.outputs, tolerance), tuple(findings))
+        try:
+            with target.load_as(job, name) as runner:
+                given = ({job.inputs[0].name: sample.image_nchw} for sample in reference.samples)
+                answers[name] = [dict(runner.infer(each)) for each in given]
+                findings += runner.findings if isinstance(runner, Watcher) else ()
+        except (InputError, TargetMissing) as error:  # the others still tell something
+            refused[name] = str(error)
+    described = {name: what for name, what in target.arithmetics().items() if name in answers}
+    outputs = spread(reference, answers, job.outputs, tolerance) if answers else ()
+    return Envelope(described, outputs, tuple(findings), refused)
 
 
 def spread(

@@ -38,4 +38,8 @@ def _decibels(value: float | None) -> str:
 
 
 def _explained(envelope: Envelope) -> list[str]:
-    return [*(f"{name}: {what}" for name, what in envelope.arithmetics.items()), *map(str, envelope.findings)]
+    return [
+        *(f"{name}: {what}" for name, what in envelope.arithmetics.items()),
+        *(f"{name}: does not run: {why}" for name, why in envelope.refused.items()),
+        *map(str, envelope.findings),
+    ]

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgekit.envelope import Envelope, choose_arithmetics, measure_envelope, spread
-from edgekit.errors import UsageError
+from edgekit.errors import InputError, UsageError
 from edgekit.examination import Examiner, Finding, OperationError, Watcher, summarise
 from edgekit.reference import Outputs, Reference
 from edgekit.samples import Sample
@@ -107,6 +107,8 @@ class FakeExaminer:
         return {"fine": "a fine one", "coarse": "a coarse one", "wrong": "not to be asked"}
 
     def load_as(self, job: LoadJob, arithmetic: str) -> Runner:
+        if arithmetic == "wrong":
+            raise InputError("this device does not take it")
         return cast("Runner", FakeRunner(FINE) if arithmetic == "fine" else WatchingRunner(COARSE))
 
     def judge_operations(self, job: LoadJob, samples: Sequence[Mapping[str, Any]]) -> tuple[OperationError, ...]:
@@ -127,6 +129,13 @@ def test_every_arithmetic_that_is_asked_for_is_run() -> None:
     (row,) = envelope.outputs
     assert row.sqnr_db == pytest.approx({"fine": 40.0, "coarse": 20.0})
     assert msgspec.json.decode(msgspec.json.encode(envelope), type=Envelope) == envelope
+
+
+def test_an_arithmetic_that_refuses_the_artifact_does_not_hide_the_others() -> None:
+    envelope = measure_envelope(FakeExaminer(), JOB, reference(), ("wrong", "fine"), FLOAT32_TOLERANCE)
+    assert envelope.refused == {"wrong": "this device does not take it"}
+    assert list(envelope.arithmetics) == ["fine"]
+    assert measure_envelope(FakeExaminer(), JOB, reference(), ("wrong",), FLOAT32_TOLERANCE).outputs == ()
 
 
 def test_arithmetics_are_chosen_by_name() -> None:

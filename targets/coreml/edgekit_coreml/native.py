@@ -22,13 +22,6 @@ from edgekit.target import LoadJob, RuntimeInfo
 from edgekit_coreml.features import arrays_of, features_of
 from edgekit_coreml.sdk import import_coremltools
 
-COMPUTE_UNITS = {
-    "CPU_ONLY": "Core ML on the CPU alone",
-    "CPU_AND_GPU": "Core ML on CPU and GPU",
-    "CPU_AND_NE": "Core ML on CPU and Neural Engine",
-    "ALL": "Core ML on all units",
-}
-
 
 class CoreMLRunner:
     """One loaded model. Core ML has no setting for its number of threads: `num_threads` is not used."""
@@ -68,7 +61,7 @@ def load_model(path: Path, compute_units: str) -> Any:
 
     Args:
         path: the `.mlpackage`.
-        compute_units: one of `COMPUTE_UNITS`.
+        compute_units: one of `edgekit_coreml.options.COMPUTE_UNITS`.
 
     Returns:
         A `coremltools.models.MLModel` that is loaded; its compiled model lies at `get_compiled_model_path()` as long as it lives.

@@ -5,6 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+COMPUTE_UNITS = {
+    "CPU_ONLY": "Core ML on the CPU alone",
+    "CPU_AND_GPU": "Core ML on CPU and GPU",
+    "CPU_AND_NE": "Core ML on CPU and Neural Engine",
+    "ALL": "Core ML on all units",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class CoreMLOptions:

@@ -20,15 +20,19 @@ from edgekit.target import (
     ConvertJob,
     LoadJob,
     Runner,
+    RuntimeInfo,
     Tolerance,
 )
-from edgekit_coreml.options import CoreMLOptions
+from edgekit_coreml.options import COMPUTE_UNITS, CoreMLOptions
 from edgekit_coreml.tolerance import TOLERANCES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
+    from edgekit.foreign import Answer
     from edgekit_coreml.reference import Mode
 
 NO_CORE_ML = (
@@ -76,18 +80,31 @@ class CoreMLTarget:
 
         return ReferenceRunner(job)
 
+    def answer(
+        self, path: Path, inputs: Sequence[Mapping[str, Path]], *, num_threads: int
+    ) -> tuple[RuntimeInfo, tuple[Answer, ...]]:
+        """Run anybody's `.mlpackage`."""
+        from edgekit_coreml.foreign import answer
+
+        return answer(path, inputs, num_threads=num_threads)
+
     def arithmetics(self) -> Mapping[str, str]:
-        """Those of the reference runtime, which is on every system."""
+        """Those of the reference runtime, which is on every system; on macOS also Core ML's, one for each choice of units."""
         from edgekit_coreml.reference.arithmetic import ARITHMETICS
 
-        return {name: arithmetic.description for name, arithmetic in ARITHMETICS.items()}
+        native = COMPUTE_UNITS if sys.platform == "darwin" else {}
+        return {name: arithmetic.description for name, arithmetic in ARITHMETICS.items()} | native
 
     def load_as(self, job: LoadJob, arithmetic: str) -> Runner:
-        """Load the saved package into the reference runtime.
+        """Load the saved package into the reference runtime, or into Core ML for the units of this name.
 
         Raises:
             edgekit.errors.UsageError: no such arithmetic.
         """
+        if sys.platform == "darwin" and arithmetic in COMPUTE_UNITS:
+            from edgekit_coreml.native import CoreMLRunner
+
+            return CoreMLRunner(job, arithmetic)
         from edgekit_coreml.runner import ReferenceRunner
 
         return ReferenceRunner(job, cast("Mode", arithmetic))  # it checks

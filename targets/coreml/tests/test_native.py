@@ -8,11 +8,12 @@ comes back is handed on as it should be. It shows nothing about Core ML.
 from __future__ import annotations
 
 import inspect
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args, get_type_hints
 
 import coremltools as ct
 import numpy as np
@@ -21,9 +22,11 @@ from coremltools.converters.mil import Builder as mb  # noqa: N813 (its name in 
 from coremltools.models import compute_device, compute_plan
 
 from edgekit.errors import InputError, TargetMissing
+from edgekit.examination import Examiner
 from edgekit.profile import StaticProfiler
 from edgekit.target import LoadJob, TensorSpec
-from edgekit_coreml.native import COMPUTE_UNITS, CoreMLRunner, load_model
+from edgekit_coreml.native import CoreMLRunner, load_model
+from edgekit_coreml.options import COMPUTE_UNITS, CoreMLOptions
 from edgekit_coreml.plan import RULE, read_plan
 from edgekit_coreml.reference import ReferenceModel
 from edgekit_coreml.target import CoreMLTarget
@@ -153,6 +156,22 @@ def test_a_package_runs_on_each_compute_unit(job: LoadJob, units: str) -> None:
 
 def test_the_compute_units_are_coremltools_own() -> None:
     assert set(COMPUTE_UNITS) == set(ct.ComputeUnit.__members__)
+    assert set(COMPUTE_UNITS) == set(get_args(get_type_hints(CoreMLOptions)["compute_units"]))
+
+
+@pytest.mark.usefixtures("mock_core_ml")
+def test_on_a_mac_every_choice_of_units_is_judged_beside_the_models(job: LoadJob) -> None:
+    target = CoreMLTarget()
+    assert isinstance(target, Examiner)
+    assert {"exact", "float16", *COMPUTE_UNITS} <= set(target.arithmetics())
+    for name, runtime in (("CPU_AND_NE", "Core ML"), ("exact", "reference runtime")):
+        with target.load_as(job, name) as runner:
+            assert runner.runtime.runtime == runtime
+    assert MockModel.loaded == [(str(job.path), "CPU_AND_NE")]
+
+
+def test_elsewhere_there_are_the_models_alone() -> None:
+    assert CoreMLTarget().arithmetics().keys().isdisjoint(COMPUTE_UNITS) or sys.platform == "darwin"
 
 
 @pytest.mark.usefixtures("mock_core_ml")
