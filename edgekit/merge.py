@@ -19,8 +19,8 @@ _STATUSES = ("failed", "passed", "converted", "skipped")
 def merge(paths: Sequence[Path]) -> Report:
     """Read reports about one artifact and put them together.
 
-    The verdict of a native runtime stands, whatever a stand-in said; of two of the same kind the worse one. What all others said
-    is kept beside it. Latency and static profile keep their own machine and basis.
+    The verdict of a native runtime stands, whatever a stand-in said; of two of the same kind the worse one. What all others
+    said is kept beside it. Latency, static profile and envelope come from the first that has one, and say what they rest on.
 
     Args:
         paths: report.json files, or folders that have one.
@@ -45,6 +45,7 @@ def merge(paths: Sequence[Path]) -> Report:
         standing,
         latency=next((report.latency for report in (standing, *others) if report.latency), None),
         static_profile=max(profiles, key=lambda profile: profile.is_native, default=None),
+        envelope=next((report.envelope for report in (standing, *others) if report.envelope), None),
         others=tuple(judgements),
     )
 

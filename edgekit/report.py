@@ -58,6 +58,7 @@ class Judgement:
         runtime: which one; None where it refused to load the artifact.
         parity: the figures; None where it refused.
         problem: why it did not pass.
+        findings: what the runtime saw inside that is not finite, or nearly too large.
     """
 
     status: Status
@@ -66,6 +67,7 @@ class Judgement:
     runtime: RuntimeInfo | None
     parity: Parity | None
     problem: Problem | None
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ class Report:
             return None
         passed = self.parity is not None and self.parity.passed
         problem = None if passed else self.problem
-        return Judgement("passed" if passed else "failed", self.asked, self.machine, self.runtime, self.parity, problem)
+        status: Status = "passed" if passed else "failed"
+        return Judgement(status, self.asked, self.machine, self.runtime, self.parity, problem, self.findings)
 
     @property
     def exit_code(self) -> int:

@@ -48,4 +48,5 @@ def _sentences(report: Report) -> list[str]:
         if other.kind != "native":
             agrees = "agrees" if other.status == stands.status else "DISAGREES"
             lines.append(f"The stand-in's prediction {agrees}: {other.status}.")
+            lines += [f"It saw: {finding}" for finding in other.findings]
     return lines

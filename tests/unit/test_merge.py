@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.envelope import Envelope
 from edgekit.errors import InputError, UsageError
+from edgekit.examination import Finding
 from edgekit.latency import Latency, LatencyPlan, measure
 from edgekit.machine import Machine
 from edgekit.manifest import FileRecord, write_json
@@ -63,6 +65,15 @@ def test_the_native_verdict_stands_with_the_prediction_beside_it(tmp_path: Path,
     assert found.judgement == native.judgement
     assert found.others == (reference.judgement,)
     assert found.exit_code == native.exit_code
+
+
+def test_what_the_stand_in_saw_inside_is_kept(tmp_path: Path) -> None:
+    finding = Finding("conv 'wide'", "blocks.3", "infinite", "float16", None, None, 2)
+    envelope = Envelope({"exact": "float32"}, (), (finding,))
+    found = merged(tmp_path, report("native"), replace(report("reference"), findings=(finding,), envelope=envelope))
+    assert found.findings == ()
+    assert found.others[0].findings == (finding,)
+    assert found.envelope == envelope
 
 
 def test_a_native_runtime_that_refuses_to_load_has_judged(tmp_path: Path) -> None:
