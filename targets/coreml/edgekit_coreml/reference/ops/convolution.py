@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from edgekit_coreml.reference.ops.registry import op
+from edgekit_coreml.reference.ops.size import bounded
 from edgekit_coreml.reference.ops.spatial import Pads, PadType, innermost_first, pads_of
 
 _CONVOLUTIONS = {1: torch.conv1d, 2: torch.conv2d, 3: torch.conv3d}
@@ -61,11 +62,14 @@ def conv_transpose(
     """
     axes = _axes(x)
     strides, dilations = strides or (1,) * axes, dilations or (1,) * axes
+    reach = _reach(weight, dilations)
+    made = [(size - 1) * stride + span for size, stride, span in zip(x.shape[2:], strides, reach, strict=True)]
+    bounded((x.shape[0], weight.shape[1] * groups, *made))
     full = _TRANSPOSED[axes](x, weight, None, strides, 0, 0, groups, dilations)
     if output_shape is not None and output_shape[:2] != full.shape[:2]:
         raise ValueError(f"output_shape is {list(output_shape)}, but N and C are {list(full.shape[:2])}")
     sizes = None if output_shape is None else output_shape[2:]
-    crop = _crop(x, full, pad_type, pad, sizes, _reach(weight, dilations), strides)
+    crop = _crop(x, full, pad_type, pad, sizes, reach, strides)
     result = functional.pad(full, innermost_first([(-before, -after) for before, after in crop]))
     return result if bias is None else result + bias.reshape(-1, *[1] * axes)
 

@@ -61,9 +61,7 @@ def mod(x: Tensor, y: Tensor) -> Tensor:
     Raises:
         ValueError: these two differ, or an integer is divided by zero.
     """
-    if not x.is_floating_point() and (y == 0).any():
-        raise ValueError("an integer is divided by zero")
-    remainder = torch.fmod(x, y) if x.is_floating_point() else torch.fmod(x.long(), y.long()).to(x.dtype)
+    remainder = torch.fmod(x, y if x.is_floating_point() else _divisor(y))
     if ((remainder != 0) & ((remainder < 0) != (y < 0))).any():
         raise ValueError("x and y have different signs: Core ML and its documentation disagree about the sign of the remainder")
     return remainder
@@ -94,7 +92,12 @@ def minimum(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _divided(x: Tensor, y: Tensor, rounding: Literal["trunc", "floor"]) -> Tensor:
+    quotient = torch.div(x, _divisor(y), rounding_mode=rounding)
+    return torch.where(y == -1, -quotient, quotient)
+
+
+def _divisor(y: Tensor) -> Tensor:
+    """A processor traps a division by zero, and that of the lowest integer by -1: 1 stands for -1."""
     if (y == 0).any():
         raise ValueError("an integer is divided by zero")
-    # in 64 bits, for a processor traps -2^31 / -1 in 32
-    return torch.div(x.long(), y.long(), rounding_mode=rounding).to(x.dtype)
+    return torch.where(y == -1, torch.ones_like(y), y)
