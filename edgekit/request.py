@@ -57,3 +57,18 @@ class PredictRequest:
     images: tuple[str, ...]
     top: int = 5
     num_threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest:
+    """Run a model file that edgekit did not make.
+
+    Attributes:
+        target: whose format it is.
+        inputs: for each prediction, a file by input name; "" for the only input.
+        num_threads: of the runtime.
+    """
+
+    target: str
+    inputs: tuple[Mapping[str, str], ...]
+    num_threads: int = 1

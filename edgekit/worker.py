@@ -16,14 +16,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-from edgekit import pipeline
+from edgekit import foreign, pipeline
 from edgekit.desk import Desk, Line
 from edgekit.errors import EdgekitError
 from edgekit.manifest import write_json
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 
-MODES = {"convert": pipeline.convert, "verify": pipeline.verify, "profile": pipeline.profile, "predict": pipeline.predict}
+MODES = {
+    "convert": pipeline.convert,
+    "verify": pipeline.verify,
+    "profile": pipeline.profile,
+    "predict": pipeline.predict,
+    "answer": foreign.answer,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +59,8 @@ def _run(desk: Desk, line: Line) -> Report:
     except Exception as error:  # an SDK's, or a bug of ours: the log has the traceback, the report the sentence
         traceback.print_exception(error)
         kind, message = "EdgekitError", f"{type(error).__name__}: {error}".partition("\n")[0]
-    return replace(pipeline.blank_report(desk), problem=Problem(line.stage, kind, message))
+    blank = foreign.blank_report(desk) if desk.mode == "answer" else pipeline.blank_report(desk)
+    return replace(blank, problem=Problem(line.stage, kind, message))
 
 
 def _take_stdout() -> TextIO:

@@ -112,18 +112,30 @@ def profile(
 
 
 def predict(
-    artifact: Annotated[Path, typer.Argument(help="Folder of an artifact, or a file in it.", show_default=False)],
+    artifact: Annotated[
+        Path, typer.Argument(help="Folder of an artifact, or a file in it; or anybody's .mlpackage.", show_default=False)
+    ],
     images: Annotated[
-        list[Path] | None, typer.Argument(help="Pictures. [default: those edgekit ships]", metavar="[IMAGE]...")
+        list[Path] | None,
+        typer.Argument(
+            help="Pictures. [default: those edgekit ships] For anybody's .mlpackage also .npy files, or NAME=FILE for each "
+            "input.",
+            metavar="[IMAGE]...",
+        ),
     ] = None,
     top: Annotated[int, typer.Option("--top", min=1, help="Classes to show for each picture.")] = DEFAULT_TOP,
     json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> int:
-    """Run an artifact on pictures and name what it sees."""
-    from edgekit import run
+    """Run an artifact on pictures and name what it sees; or a model that edgekit did not make on what it takes."""
+    from edgekit import foreign, run
+    from edgekit.cli.answers import show_answers
     from edgekit.cli.show import Progress, show_predictions
 
+    if foreign.target_of(artifact):
+        with Progress(quiet=quiet) as progress:
+            report, answers = foreign.predict(artifact, [str(image) for image in images or ()], progress.enter)
+        return show_answers(report, answers, top=top, json=json)
     with Progress(quiet=quiet) as progress:
         report, predictions = run.predict(artifact, images or (), top=top, on_stage=progress.enter)
     return show_predictions(report, predictions, json=json)

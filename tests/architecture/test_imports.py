@@ -37,6 +37,7 @@ ALLOWED = {
     "mobilenet.layouts": set(),
     "mobilenet.overrides": set(),
     "option": {"msgspec"},
+    "foreign": {"numpy", "PIL", "msgspec"},
     "interface": {"numpy", "PIL"},
     "preprocessing": {"numpy", "PIL"},
     "samples": {"numpy", "PIL"},
