@@ -155,6 +155,8 @@ def compute() -> Callable[..., Any]:
     """Call an operator's function without a package around it: `compute("conv", x=array, weight=array, groups=2)`."""
 
     def compute(name: str, **given: Any) -> Any:
+        if OPS[name].has_opset:
+            given.setdefault("opset", 6)
         result: Any = OPS[name].compute(**{key: hold(value) for key, value in given.items()})
         return result.numpy() if isinstance(result, torch.Tensor) else tuple(each.numpy() for each in result)
 

@@ -220,6 +220,14 @@ def test_special_values(compute: Any) -> None:
     np.testing.assert_array_equal(compute("atanh", x=numbers(1, -1, 2)), [INF, -INF, NAN])
 
 
+def test_clip_is_strict_since_ios_17(compute: Any) -> None:
+    x = np.array([0.5, 3], np.float32)
+    assert compute("clip", x=x, alpha=1.0, beta=1.0, opset=6).tolist() == [1, 1]
+    assert compute("clip", x=x, alpha=1.0, beta=2.0, opset=7).tolist() == [1, 2]
+    with pytest.raises(ValueError, match="iOS 17"):
+        compute("clip", x=x, alpha=1.0, beta=1.0, opset=7)
+
+
 def test_floor_division_is_of_the_exact_quotient(compute: Any) -> None:
     """0.1 in float32 is more than a tenth, so ten of them do not fit one, though the rounded quotient is 10."""
     one, tenth = np.array([1], np.float32), np.array([0.1], np.float32)

@@ -159,8 +159,14 @@ def nearest(x: Tensor) -> Tensor:
 
 
 @op("clip")
-def clip(x: Tensor, alpha: float, beta: float) -> Tensor:
-    """Return min(max(x, alpha), beta)."""
+def clip(x: Tensor, alpha: float, beta: float, *, opset: int) -> Tensor:
+    """Return min(max(x, alpha), beta).
+
+    Raises:
+        ValueError: alpha is not less than beta, since iOS 17.
+    """
+    if opset >= 7 and not alpha < beta:
+        raise ValueError(f"alpha {alpha} is not less than beta {beta}, as it has to be since iOS 17")
     return torch.clamp(x, alpha, beta)
 
 
