@@ -106,15 +106,16 @@ def _build(program: Any, job: ConvertJob, options: CoreMLOptions, interface: Int
         seen["inputs"] = [ct.ImageType(spec.name, spec.shape, color_layout=layout) for spec in interface.inputs]
     if interface.labels:
         seen["classifier_config"] = ct.ClassifierConfig(list(interface.labels), predicted_probabilities_output=PROBABILITIES)
-    return ct.convert(
-        program,
-        convert_to="mlprogram",
-        compute_precision=ct.precision.FLOAT32 if job.precision == "float32" else ct.precision.FLOAT16,
-        pass_pipeline=make_pipeline(job.precision),
-        minimum_deployment_target=ct.target[options.minimum_deployment_target],
-        skip_model_load=True,
-        **seen,
-    )
+    with np.errstate(invalid="ignore"):  # of a channel of zeros coremltools computes 0 / 0, and stores zeros and a scale of zero
+        return ct.convert(
+            program,
+            convert_to="mlprogram",
+            compute_precision=ct.precision.FLOAT32 if job.precision == "float32" else ct.precision.FLOAT16,
+            pass_pipeline=make_pipeline(job.precision),
+            minimum_deployment_target=ct.target[options.minimum_deployment_target],
+            skip_model_load=True,
+            **seen,
+        )
 
 
 def _without_source() -> Any:
