@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgekit.errors import InputError
 from edgekit_coreml.reference import ReferenceModel
+from edgekit_coreml.reference.ops import control
 
 Array = NDArray[Any]
 Run = Callable[..., list[Array]]
@@ -89,6 +90,20 @@ def test_loop_variables_are_rounded_in_each_turn(run: Run) -> None:
     assert run(body, x=start)[0] == 1024 + 5 * 0.75
 
 
+def test_refuses_a_loop_without_end(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "MAX_TURNS", 500)
+
+    def body(x: Any) -> Any:
+        return mb.while_loop(
+            _cond=lambda n: mb.greater(x=n, y=np.int32(-1)),
+            _body=lambda n: mb.mod(x=mb.add(x=n, y=np.int32(1)), y=np.int32(7)),
+            loop_vars=(mb.squeeze(x=x),),
+        )
+
+    with pytest.raises(InputError, match=r"while_loop 'while_loop_0' .* goes round more than 500 times"):
+        run(body, x=np.array([1], np.int32))
+
+
 def listed(x: Any) -> Any:
     ls = mb.make_list(init_length=2, dynamic_length=True, elem_shape=(3,), dtype="fp32")
     ls = mb.list_write(ls=ls, index=1, value=mb.gather(x=x, indices=np.int32(0), axis=0))
@@ -125,6 +140,11 @@ def test_a_list_goes_round_a_loop(run: Run) -> None:
     np.testing.assert_array_equal(run(body, x=X)[0], np.cumsum(X, axis=0))
 
 
+def grown(index: int, x: Any) -> Any:
+    ls = mb.make_list(init_length=1, dynamic_length=True, elem_shape=(2, 3), dtype="fp32")
+    return mb.list_length(ls=mb.list_write(ls=ls, index=index, value=x))
+
+
 @pytest.mark.parametrize(
     ("use", "message"),
     [
@@ -132,6 +152,8 @@ def test_a_list_goes_round_a_loop(run: Run) -> None:
         (lambda ls, x: mb.list_read(ls=ls, index=5), "a list of 2 has no element 5"),
         (lambda ls, x: mb.list_length(ls=mb.list_write(ls=ls, index=2, value=x)), "a list of 2 that cannot grow"),
         (lambda ls, x: mb.list_length(ls=mb.list_write(ls=ls, index=-1, value=x)), "has no element -1"),
+        (lambda ls, x: grown(2**14, x), "a list of 16385 elements is longer than 16384"),
+        (lambda ls, x: mb.list_length(ls=mb.make_list(init_length=2**30, elem_shape=(3,))), "init_length is 1073741824"),
     ],
 )
 def test_refuses_elements_that_are_not_there(run: Run, use: Callable[..., Any], message: str) -> None:

@@ -25,7 +25,7 @@ from edgekit_coreml.reference import ReferenceModel
 
 CASES = 500  # of each kind of damage to each package
 MEMORY_BYTES = 2 * 2**30  # beyond what the process has: a tensor of damaged size must not end it
-SLOWEST_S = 5.0
+SLOWEST_S = 20.0  # of the processor: a damaged loop runs to its end
 EXTREMES = (0, 1, -1, 2, 3, 7, 127, 128, 255, 2**15, 2**31 - 1, -(2**31), 2**31, 2**40, 2**62, 2**63 - 1, -(2**63), 2**64 - 1)
 MODEL, WEIGHTS = Path("Data/com.apple.CoreML/model.mlmodel"), Path("Data/com.apple.CoreML/weights/weight.bin")
 
@@ -202,7 +202,7 @@ def test_damage_is_an_error_that_says_so(
     outcomes: Counter[str] = Counter()
     for seed in range(CASES):
         (copy / file).write_bytes(damage(content, random.Random(seed)))
-        start_s, opened.paths = time.perf_counter(), set()
+        start_s, opened.paths = time.process_time(), set()
         try:
             model = ReferenceModel(copy)
             state = model.make_state()
@@ -211,7 +211,7 @@ def test_damage_is_an_error_that_says_so(
         except (InputError, UsageError) as error:
             outcomes[type(error).__name__ if str(error) else "silence"] += 1
         read, opened.paths = opened.paths, None
-        assert time.perf_counter() - start_s < SLOWEST_S, f"seed {seed}"
+        assert time.process_time() - start_s < SLOWEST_S, f"seed {seed}"
         outside = [path for path in read if not path.startswith(f"open {copy}/")]
         assert not outside, f"seed {seed}"
     assert outcomes["silence"] == 0

@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+MAX_LENGTH = 2**14
+"""Of a list. It is copied when it is written to."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Elements:
@@ -41,8 +44,8 @@ class Elements:
         missing = index + 1 - len(self.tensors)
         if index < 0 or (missing > 0 and not self.can_grow):
             raise ValueError(f"a list of {len(self.tensors)} that cannot grow has no element {index}")
-        if missing > 2**20:
-            raise ValueError(f"a list of {index + 1} elements is longer than this runtime makes one")
+        if index >= MAX_LENGTH:
+            raise ValueError(f"a list of {index + 1} elements is longer than {MAX_LENGTH}, the most that is computed")
         tensors = [*self.tensors, *[None] * missing]
         tensors[index] = element
         return replace(self, tensors=tuple(tensors))

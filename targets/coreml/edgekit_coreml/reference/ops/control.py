@@ -6,6 +6,9 @@ from edgekit_coreml.reference.ops.parameter import Blocks, Running
 from edgekit_coreml.reference.ops.registry import op
 from edgekit_coreml.reference.value import Value
 
+MAX_TURNS = 2**16
+"""Far more than a network of a phone takes, and seconds; a damaged number takes years."""
+
 
 @op("cond")
 def cond(blocks: Blocks, pred: bool) -> Running:
@@ -15,10 +18,15 @@ def cond(blocks: Blocks, pred: bool) -> Running:
 
 @op("while_loop", own=("loop_vars",))
 def while_loop(blocks: Blocks, loop_vars: tuple[Value, ...]) -> Running:
-    """Return the loop variables, given to the second block and replaced by its results for as long as the first gives true."""
+    """Return the loop variables, given to the second block and replaced by its results for as long as the first gives true.
+
+    Raises:
+        ValueError: the loop goes round more than `MAX_TURNS` times.
+    """
     condition, body = blocks
-    while True:
+    for _ in range(MAX_TURNS + 1):
         (goes_on,) = yield from condition(*loop_vars)
         if not goes_on:
             return loop_vars
         loop_vars = yield from body(*loop_vars)
+    raise ValueError(f"the loop goes round more than {MAX_TURNS} times, the most that is computed")

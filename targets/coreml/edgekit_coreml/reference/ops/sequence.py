@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from edgekit_coreml.reference.ops.registry import op
-from edgekit_coreml.reference.value import Elements
+from edgekit_coreml.reference.value import MAX_LENGTH, Elements
 
 
 @op("make_list", gives=("dtype",))
@@ -18,9 +18,13 @@ def make_list(
     dynamic_length: bool = True,
     dtype: Literal["bool", "fp16", "fp32", "int32"] = "fp32",
 ) -> Elements:
-    """Return a list to which nothing has been written yet. The shape of its elements is that of the declared type."""
-    if not 0 <= init_length <= 2**20:
-        raise ValueError(f"a list of {init_length} elements cannot be made")
+    """Return a list to which nothing has been written yet. The shape of its elements is that of the declared type.
+
+    Raises:
+        ValueError: its length is negative, or more than `MAX_LENGTH`.
+    """
+    if not 0 <= init_length <= MAX_LENGTH:
+        raise ValueError(f"init_length is {init_length}, not from 0 to {MAX_LENGTH}, the most that is computed")
     return Elements((None,) * init_length, dynamic_length)
 
 
