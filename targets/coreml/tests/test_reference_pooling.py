@@ -156,14 +156,6 @@ def test_refuses_where_core_ml_is_wrong(compute: Any, name: str) -> None:
         compute(name, x=numbers(1, 2, 6), kernel_sizes=(2,), pad_type="same_lower")
 
 
-@pytest.mark.parametrize("name", REDUCE)
-def test_same_lower_came_with_ios_16(compute: Any, name: str) -> None:
-    given = {"x": numbers(1, 2, 6, 5), "kernel_sizes": (2, 2), "pad_type": "same_lower"}
-    compute(name, **given, opset=6)
-    with pytest.raises(ValueError, match="iOS 16"):
-        compute(name, **given, opset=5)
-
-
 def test_l2_pool_has_no_third_axis(compute: Any) -> None:
     with pytest.raises(ValueError, match="axes"):
         compute("l2_pool", x=numbers(1, 2, 6, 5, 4), kernel_sizes=(2, 2, 2), pad_type="valid")

@@ -187,13 +187,6 @@ def test_refuses_attributes_that_do_not_fit(compute: Any, given: dict[str, Any],
         compute("conv", x=numbers(1, 2, 5, 4), weight=numbers(3, 2, 2, 3), **given)
 
 
-def test_same_lower_came_with_ios_16(compute: Any) -> None:
-    given = {"x": numbers(1, 2, 5, 4), "weight": numbers(3, 2, 2, 3), "pad_type": "same_lower"}
-    compute("conv", **given, opset=6)
-    with pytest.raises(ValueError, match="iOS 16"):
-        compute("conv", **given, opset=5)
-
-
 def test_float16_rounds_the_sum_once(run: Any) -> None:
     """2048 and one more: the next float16 is 2050. The products are summed in float32 before they are rounded."""
     x = np.ones((1, 2050, 1, 1), np.float16)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from edgekit_coreml.reference.ops.registry import op
 from edgekit_coreml.reference.ops.size import bounded
-from edgekit_coreml.reference.ops.spatial import Pads, PadType, check_pad_type, innermost_first, pads_of
+from edgekit_coreml.reference.ops.spatial import Pads, PadType, innermost_first, pads_of
 
 _CONVOLUTIONS = {1: torch.conv1d, 2: torch.conv2d, 3: torch.conv3d}
 _TRANSPOSED = {1: torch.conv_transpose1d, 2: torch.conv_transpose2d, 3: torch.conv_transpose3d}
@@ -26,16 +26,12 @@ def conv(
     pad: tuple[int, ...] = (),
     dilations: tuple[int, ...] = (),
     groups: int = 1,
-    *,
-    opset: int,
 ) -> Tensor:
     """Convolution with a weight of [C_out, C_in / groups, ...].
 
     Raises:
-        ValueError: x has no or more than three axes besides N and C, or the attributes are not of as many axes; or pad_type is
-            same_lower before iOS 16.
+        ValueError: x has no or more than three axes besides N and C, or the attributes are not of as many axes.
     """
-    check_pad_type(pad_type, opset)
     axes = _axes(x)
     strides, dilations = strides or (1,) * axes, dilations or (1,) * axes
     pads = pads_of(pad_type, pad, x.shape[2:], _reach(weight, dilations), strides)

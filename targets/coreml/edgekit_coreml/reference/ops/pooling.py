@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from edgekit_coreml.reference.ops.registry import op
-from edgekit_coreml.reference.ops.spatial import Pads, PadType, check_pad_type, innermost_first, pads_of
+from edgekit_coreml.reference.ops.spatial import Pads, PadType, innermost_first, pads_of
 
 _AVERAGES = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}
 _MAXIMA = {1: functional.max_pool1d, 2: functional.max_pool2d, 3: functional.max_pool3d}
@@ -24,8 +24,6 @@ def avg_pool(
     pad: tuple[int, ...] = (),
     exclude_padding_from_average: bool = False,
     ceil_mode: bool = False,
-    *,
-    opset: int,
 ) -> Tensor:
     """Mean of each window. Padding counts unless it is excluded, and so does what ceil_mode adds at the end.
 
@@ -33,9 +31,8 @@ def avg_pool(
 
     Raises:
         ValueError: padding is excluded and a window has nothing else; no window fits; ceil_mode comes with padding that it is not
-            documented for; or the padding is "same_lower" before iOS 16, or of one axis, for which Core ML's result is wrong.
+            documented for; or the padding is "same_lower" of one axis, for which Core ML's result is wrong.
     """
-    check_pad_type(pad_type, opset)
     strides = strides or (1,) * len(kernel_sizes)
     pads = _pads(x, kernel_sizes, pad_type, strides, pad, ceil_mode)
     average = _AVERAGES[len(kernel_sizes)]
@@ -55,8 +52,6 @@ def l2_pool(
     strides: tuple[int, ...] = (),
     pad: tuple[int, ...] = (),
     ceil_mode: bool = False,
-    *,
-    opset: int,
 ) -> Tensor:
     """Square root of the sum of squares of each window, of one or two axes.
 
@@ -65,7 +60,7 @@ def l2_pool(
     """
     if len(kernel_sizes) > 2:
         raise ValueError(f"{len(kernel_sizes)} axes; the documentation allows one or two")
-    means = avg_pool(x * x, kernel_sizes, pad_type, strides, pad, ceil_mode=ceil_mode, opset=opset)
+    means = avg_pool(x * x, kernel_sizes, pad_type, strides, pad, ceil_mode=ceil_mode)
     return means.mul_(prod(kernel_sizes)).sqrt_()
 
 
@@ -77,15 +72,12 @@ def max_pool(
     strides: tuple[int, ...] = (),
     pad: tuple[int, ...] = (),
     ceil_mode: bool = False,
-    *,
-    opset: int,
 ) -> Tensor:
     """Maximum of each window; padding never counts.
 
     Raises:
         ValueError: a window has nothing but padding; or as for avg_pool.
     """
-    check_pad_type(pad_type, opset)
     strides = strides or (1,) * len(kernel_sizes)
     pads = _pads(x, kernel_sizes, pad_type, strides, pad, ceil_mode)
     _check_windows(x, kernel_sizes, strides, pads)

@@ -47,16 +47,6 @@ def _pads_of(pad_type: PadType, pad: Sequence[int], axes: Sequence[tuple[int, in
     return [(total - total // 2, total // 2) for total in totals]
 
 
-def check_pad_type(pad_type: PadType, opset: int) -> None:
-    """See that a rule is there in this version of the operators.
-
-    Raises:
-        ValueError: "same_lower" came with iOS 16.
-    """
-    if pad_type == "same_lower" and opset < 6:
-        raise ValueError("pad_type same_lower came with iOS 16")
-
-
 def innermost_first(pads: Sequence[tuple[int, int]]) -> list[int]:
     """Flatten as `torch.nn.functional.pad` wants it: the last axis first."""
     return [amount for pair in reversed(pads) for amount in pair]
