@@ -221,6 +221,9 @@ def test_many_inputs_give_many_answers(convert: Convert) -> None:
     model = ReferenceModel(convert(ct.TensorType("x", (1, 3), np.float32), example=(1, 3)))
     answers = model.predict([{"x": np.full((1, 3), value)} for value in (1, 2, 3)])
     assert [each["y"][0, 0] for each in answers] == [3, 5, 7]
+    for given in ("x", [[1, 2, 3]], np.zeros((1, 3))):
+        with pytest.raises(UsageError, match="predict takes a dictionary of inputs, or a list of them, not"):
+            model.predict(given)  # type: ignore[arg-type]
 
 
 def test_integers_that_do_not_fit_are_refused(build: Callable[..., Path]) -> None:

@@ -55,11 +55,8 @@ def _computed(step: Step) -> dict[str, Constant]:
     values: Values = {}
     with torch.inference_mode():
         step(values)
-        return {
-            name: Constant(slot.variable.dtype, values[name].numpy(), name)
-            for slot in step.outputs
-            if (name := slot.variable.name)
-        }
+        variables = [slot.variable for slot in step.outputs]
+        return {variable.name: Constant(variable.dtype, values[variable.name].numpy(), variable.name) for variable in variables}
 
 
 def _with_spent(backwards: Iterable[Step], needed: Iterable[str]) -> Iterator[Step]:

@@ -132,6 +132,8 @@ class ReferenceModel:
             InputError: the program does not compute what it declares.
         """
         if not isinstance(data, Mapping):
+            if not isinstance(data, (list, tuple)) or not all(isinstance(each, Mapping) for each in data):
+                raise UsageError(f"predict takes a dictionary of inputs, or a list of them, not {type(data).__name__}")
             if state is not None:
                 raise UsageError("a state goes with one prediction, not with many at once")
             return [self.predict(each) for each in data]

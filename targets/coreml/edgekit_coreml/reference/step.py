@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from edgekit_coreml.reference.ops import OPS, Compute
 from edgekit_coreml.reference.ops.parameter import Running
 from edgekit_coreml.reference.ops.size import bounded
 from edgekit_coreml.reference.ops.unsupported import UNSUPPORTED
+from edgekit_coreml.reference.ops.version import check_version
 from edgekit_coreml.reference.program import Operation
 from edgekit_coreml.reference.slot import Slot
 
@@ -71,9 +72,10 @@ class Step:
         Raises:
             InputError: as above.
         """
+        compute: Callable[..., Any] = self.compute  # a generator, for control flow
         blocks = tuple(partial(body.run, values) for body in self.bodies)
         try:
-            computed = yield from self.compute(blocks=blocks, **self._given(values))  # type: ignore[misc]  # a generator, for control flow
+            computed = yield from compute(blocks=blocks, **self._given(values))
         except _FAILURES as error:
             raise self._failure(error) from error
         self._store(values, computed)
@@ -174,6 +176,7 @@ def prepare(operation: Operation, setting: Setting, bodies: tuple[Body, ...] = (
     try:
         if bool(operation.blocks) != known.has_blocks:
             raise ValueError(f"it has {len(operation.blocks)} blocks of operations inside")
+        check_version(operation.type, operation.inputs, setting.opset)
         given = check_inputs(known, operation)
         check_outputs(known, operation)
         for output in operation.outputs:
