@@ -128,6 +128,7 @@ BOXES, SCORES = np.ones((1, 3, 4), np.float32), np.ones((1, 3, 2), np.float32)
     [
         ({"boxes": BOXES[:, :, :3]}, "no shape of boxes"),
         ({"scores": SCORES[:, :2]}, "no shape of boxes"),
+        ({"scores": SCORES[0]}, "no shape of boxes"),
         ({"boxes": BOXES[:, :0], "scores": SCORES[:, :0]}, "no shape of boxes"),
         ({"max_boxes": 0}, "max_boxes is 0"),
         ({"max_boxes": 2**30}, "more than"),

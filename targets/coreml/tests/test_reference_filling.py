@@ -152,6 +152,7 @@ ZERO = np.array(0, np.int32)
         ("one_hot", {"indices": np.array([-1], np.int32), "one_hot_vector_size": 4}, "from 0 to 3"),
         ("one_hot", {"indices": ZERO, "one_hot_vector_size": -1}, "cannot be"),
         ("one_hot", {"indices": ZERO, "one_hot_vector_size": 2**30}, "more than"),
+        ("one_hot", {"indices": np.zeros((0,), np.int32), "one_hot_vector_size": 2**30}, "more than"),
         ("one_hot", {"indices": ZERO, "one_hot_vector_size": 2, "axis": 1}, "no axis 1"),
         ("range_1d", {"start": ZERO, "end": ZERO, "step": ZERO}, "step is 0"),
         ("range_1d", {"start": ZERO, "end": ZERO + 2**30, "step": ZERO + 1}, "more than"),

@@ -121,6 +121,7 @@ ROWS = np.zeros((2, 6), np.float32)
         ("split", {"x": ROWS, "axis": 1}, "into None equal parts"),
         ("split", {"x": ROWS, "axis": 1, "num_splits": 4}, "into 4 equal parts"),
         ("split", {"x": ROWS, "axis": 1, "num_splits": 0}, "into 0 equal parts"),
+        ("split", {"x": ROWS[:0], "axis": 0, "num_splits": 2**30}, "equal parts"),
         ("split", {"x": ROWS, "axis": 1, "num_splits": -2}, "into -2 equal parts"),
         ("split", {"x": ROWS, "axis": 1, "split_sizes": (3, 4)}, "into 2 parts"),
         ("split", {"x": ROWS, "axis": 1, "split_sizes": (7, -1)}, "into 2 parts"),

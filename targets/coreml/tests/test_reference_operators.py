@@ -21,6 +21,7 @@ from edgekit.errors import InputError
 from edgekit_coreml.reference import ReferenceModel, UnknownOp
 from edgekit_coreml.reference.ops import OPS
 from edgekit_coreml.reference.ops.unsupported import UNSUPPORTED
+from edgekit_coreml.reference.ops.version import SINCE, UNTIL, check_version
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "coreml-operators.md"
 READ = {"const"}  # by the reader of programs
@@ -49,6 +50,47 @@ def test_executed_operators_have_the_inputs_of_coremltools() -> None:
     for name in OPS.keys() & SSAOpRegistry.core_ops.keys():
         inputs = {key for definition in definitions(name) for key in definition.input_spec.input_types}
         assert OPS[name].parameters.keys() == inputs - blocks, name
+
+
+def test_versions_are_those_of_coremltools() -> None:
+    since = {"write_state": 8}  # coremltools writes this one without a definition of its own
+    until: dict[str, int] = {}
+    for name, versions in SSAOpRegistry.core_ops.items():
+        inputs = {opset: {*versions[v].input_spec.input_types} for opset, v in enumerate(VERSIONS, 5) if v in versions}
+        since |= {name: min(inputs)} if name in OPS else {}
+        for key in set().union(*inputs.values()) if name in OPS else ():
+            opsets = [opset for opset, keys in inputs.items() if key in keys]
+            since |= {f"{name}.{key}": min(opsets)} if min(opsets) > min(inputs) else {}
+            until |= {f"{name}.{key}": max(opsets)} if max(opsets) < 8 else {}
+    assert {name: opset for name, opset in since.items() if opset > 5} == SINCE
+    assert until == UNTIL
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "opset", "message"),
+    [
+        ("resize", ["x"], 6, r"resize came with iOS 17, and the program is of iOS 16"),
+        ("gather", ["x", "indices", "validate_indices"], 6, r"gather.validate_indices came with iOS 17"),
+        ("crop_resize", ["x", "roi"], 9, r"crop_resize.roi went after iOS 16, and the program is of iOS 26"),
+    ],
+)
+def test_what_a_version_has_not_is_refused(name: str, inputs: list[str], opset: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_version(name, inputs, opset)
+    for inside in (6, 7, 8):
+        check_version("crop_resize", ["x", "roi" if inside == 6 else "boxes", "pad_value"], inside)
+
+
+def test_an_operator_of_a_later_version_is_refused(build: Callable[..., Path], edited: Callable[..., Path]) -> None:
+    package = build(lambda x: mb.gather(x=x, indices=[1, 0], batch_dims=0), x=np.zeros((2, 3), np.float32))
+
+    def older(model: Any) -> None:
+        function = model.mlProgram.functions["main"]
+        function.block_specializations["CoreML5"].CopyFrom(function.block_specializations["CoreML6"])
+        function.opset = "CoreML5"
+
+    with pytest.raises(InputError, match=r"gather 'gather_0' of edited.mlpackage: gather.batch_dims came with iOS 16"):
+        ReferenceModel(edited(package, older))
 
 
 MINE = ("tensor_operation", "tensor_transformation", "scatter_gather", "image_resizing")

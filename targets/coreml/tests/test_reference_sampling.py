@@ -286,6 +286,7 @@ ONE_BOX = np.array([[0, 0, 1, 1]], np.float32)
         ({"boxes": np.zeros((3, 4), np.float32)}, "pictures"),  # a third picture is not there
         ({"roi": np.array([0.5, 0, 0, 1, 1], np.float32).reshape(1, 1, 5, 1, 1)}, "pictures"),
         ({"roi": np.zeros((1, 4), np.float32)}, "roi has shape"),
+        ({"boxes": ONE_BOX.astype(np.uint16), "normalized_coordinates": True}, "of integers"),
         ({"boxes": ONE_BOX.T}, "boxes have shape"),
         ({}, "one of roi and boxes"),
         ({"boxes": ONE_BOX, "target_height": 2**40}, "more than"),

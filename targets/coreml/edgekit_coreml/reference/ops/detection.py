@@ -31,10 +31,13 @@ def non_maximum_suppression(
     """
     if (opset < 7) == (score_threshold is None):
         raise ValueError("score_threshold is an input up to iOS 16, and not since iOS 17")
+    shapes = f"{list(boxes.shape)} is no shape of boxes with scores of shape {list(scores.shape)}"
+    if boxes.ndim != 3 or scores.ndim != 3:
+        raise ValueError(shapes)
     if opset >= 7:
         boxes, scores = boxes.mT, scores.mT
-    if boxes.ndim != 3 or scores.ndim != 3 or boxes.shape[2] != 4 or boxes.shape[:2] != scores.shape[:2] or not scores.numel():
-        raise ValueError(f"{list(boxes.shape)} is no shape of boxes with scores of shape {list(scores.shape)}")
+    if boxes.shape[2] != 4 or boxes.shape[:2] != scores.shape[:2] or not scores.numel():
+        raise ValueError(shapes)
     if max_boxes < 1:
         raise ValueError(f"max_boxes is {max_boxes}")
     batch, _, classes = scores.shape

@@ -51,7 +51,7 @@ def split(x: Tensor, axis: int, num_splits: int | None = None, split_sizes: tupl
     axis = resolved(axis, x.ndim)
     size = x.shape[axis]
     if split_sizes is None:
-        if num_splits is None or num_splits < 1 or size % num_splits:
+        if num_splits is None or not 0 < num_splits <= max(size, 1) or size % num_splits:
             raise ValueError(f"{size} cannot be split into {num_splits} equal parts")
         split_sizes = (size // num_splits,) * num_splits
     if min(split_sizes, default=0) < 0 or sum(split_sizes) != size or num_splits not in (None, len(split_sizes)):

@@ -150,6 +150,8 @@ def _nearest(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
 
 def _scaled(x: Tensor, *scales: float) -> tuple[int, ...]:
     """In float32, in which coremltools works out the declared shape."""
+    if not all(0 < scale < 2**31 for scale in scales):
+        raise ValueError(f"{list(x.shape)} cannot be resized by {list(scales)}")
     there = x.shape[-2:]
     return _targets(x, [floor(np.float32(scale) * np.float32(size)) for scale, size in zip(scales, there, strict=True)])
 
@@ -158,4 +160,8 @@ def _targets(x: Tensor, sizes: tuple[int, ...] | list[int]) -> tuple[int, ...]:
     kept = x.ndim - len(sizes)
     if min(sizes, default=1) < 1 or kept < 0 or 0 in x.shape[kept:]:
         raise ValueError(f"{list(x.shape)} cannot be resized to {list(sizes)}")
-    return bounded([*x.shape[:kept], *sizes])[kept:]
+    shape = list(x.shape)
+    for axis, size in enumerate(sizes, start=kept):  # one after the other: what is between can be the largest
+        shape[axis] = size
+        bounded(shape)
+    return tuple(sizes)

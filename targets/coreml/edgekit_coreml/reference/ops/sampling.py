@@ -44,7 +44,9 @@ def crop_resize(  # noqa: PLR0913, PLR0917 (MIL's inputs)
     if x.ndim != 4 or (roi is None) == (boxes is None):
         raise ValueError(f"x has {x.ndim} axes, not four" if x.ndim != 4 else "one of roi and boxes is needed, and only one")
     pictures, corners = _boxes(boxes, box_indices, x.shape[0]) if boxes is not None else _rois(roi, x.shape[0])
-    bounded([*pictures.shape, x.shape[1], target_height, target_width])
+    bounded([4, *pictures.shape, x.shape[1], target_height, target_width])  # for each, four pixels are looked at
+    if normalized_coordinates and not corners.is_floating_point():
+        raise ValueError("normalized coordinates are of integers")
     starts, ends = _height_first(corners.double() * spatial_scale, box_coordinate_mode)
     last = torch.tensor(x.shape[2:]).double() - 1
     if normalized_coordinates:
@@ -87,7 +89,7 @@ def affine(
         raise ValueError("where the one pixel of an axis of the result lies, from -1 to 1, is not documented")
     if x.ndim != 4 or transform_matrix.ndim != 2 or transform_matrix.shape[1] != 6 or len(transform_matrix) not in (1, len(x)):
         raise ValueError(f"a transform_matrix of shape {list(transform_matrix.shape)} for x of shape {list(x.shape)}")
-    bounded([*x.shape[:2], output_height, output_width])
+    bounded([4, *x.shape[:2], output_height, output_width])
     down = torch.linspace(-1, 1, output_height, dtype=torch.float64)[:, None]
     across = torch.linspace(-1, 1, output_width, dtype=torch.float64)
     numbers = transform_matrix.double().expand(len(x), 6)[:, :, None, None]
@@ -113,7 +115,7 @@ def resample(
     # of halves, coremltools' test knows one: 0.5, to which symmetric padding brings 6.5 on an axis of 2 pixels, is pixel 0
     if x.ndim != 4 or coordinates.ndim != 4 or coordinates.shape[3] != 2 or len(coordinates) != len(x):
         raise ValueError(f"coordinates of shape {list(coordinates.shape)} for x of shape {list(x.shape)}")
-    bounded([*x.shape[:2], *coordinates.shape[1:3]])
+    bounded([4, *x.shape[:2], *coordinates.shape[1:3]])
     if not bool(torch.isfinite(coordinates).all()):
         raise ValueError("there is an infinite coordinate, or NaN")
     columns, rows = (
