@@ -6,8 +6,8 @@ from edgekit_coreml.reference.ops.parameter import Blocks, Running
 from edgekit_coreml.reference.ops.registry import op
 from edgekit_coreml.reference.value import Value
 
-MAX_TURNS = 2**16
-"""Far more than a network of a phone takes, and seconds; a damaged number takes years."""
+MAX_TURNS = 2**14
+"""Far more than a network on a phone takes, and a second; a damaged number takes years."""
 
 
 @op("cond")
