@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -74,6 +75,21 @@ def test_a_report_that_cannot_be_saved_is_said(onnx: Path, cli: Cli) -> None:
     assert outcome.reports["onnx"]["status"] == "passed"
     assert "the report is not saved" in outcome.stderr
     assert not list(onnx.glob(".report*"))
+
+
+def test_a_runtime_that_refuses_an_artifact_has_judged_it(coreml: Path, cli: Cli) -> None:
+    """Truncated, and the manifest says that it should be so: what the runtime says is then the verdict, and is saved."""
+    model = coreml / "model.mlpackage/Data/com.apple.CoreML/model.mlmodel"
+    model.write_bytes(model.read_bytes()[:-100])
+    manifest = json.loads((coreml / "manifest.json").read_bytes())
+    for file in manifest["files"]:
+        if file["path"].endswith("model.mlmodel"):
+            file["sha256"] = hashlib.sha256(model.read_bytes()).hexdigest()
+    (coreml / "manifest.json").write_text(json.dumps(manifest))
+    assert cli("verify", coreml).code == 5
+    report = json.loads((coreml / "report.json").read_bytes())
+    assert (report["status"], report["asked"], report["parity"], report["runtime"]) == ("failed", "reference", None, None)
+    assert (report["problem"]["stage"], report["problem"]["kind"]) == ("load", "InputError")
 
 
 def test_a_mac_verdict_stands_and_the_prediction_is_beside_it(coreml: Path, tmp_path: Path, cli: Cli) -> None:
