@@ -13,7 +13,11 @@ from edgekit_coreml.reference.ops.registry import op
 
 @op("classify", gives=("classes",), own=("probabilities",))
 def classify(probabilities: Tensor, classes: Labels) -> tuple[str | Tensor, dict[str, float] | dict[int, float]]:
-    """Return the class with the highest probability, the first of equals, and the probability of every class."""
+    """Return the class with the highest probability, the first of equals, and the probability of every class.
+
+    Raises:
+        ValueError: there are not as many different classes as probabilities, or a probability is NaN.
+    """
     values = probabilities.flatten().tolist()
     if len(values) != len(classes) or len(set(classes)) != len(classes):
         raise ValueError(f"{len(set(classes))} different classes of {len(classes)} for {len(values)} probabilities")

@@ -21,7 +21,7 @@ def while_loop(blocks: Blocks, loop_vars: tuple[Value, ...]) -> Running:
     """Return the loop variables, given to the second block and replaced by its results for as long as the first gives true.
 
     Raises:
-        ValueError: the loop goes round more than `MAX_TURNS` times.
+        ValueError: the loop goes round more than 16384 times.
     """
     condition, body = blocks
     for _ in range(MAX_TURNS + 1):
