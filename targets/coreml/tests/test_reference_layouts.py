@@ -12,6 +12,8 @@ import coremltools as ct
 import numpy as np
 import pytest
 from coremltools.converters.mil import Builder as mb  # noqa: N813 (its name in coremltools' documentation)
+from coremltools.converters.mil.backend.mil.helper import create_tensor_value
+from coremltools.proto import MIL_pb2, Model_pb2
 
 from edgekit.errors import InputError
 from edgekit_coreml.reference import ReferenceModel
@@ -117,3 +119,60 @@ def test_names_the_weight_file_whose_blobs_are_elsewhere(build: Callable[..., Pa
 def test_names_a_model_of_another_type(package: Path, edited: Edit, kind: str) -> None:
     with pytest.raises(InputError, match=f"it is a model of type {kind}; only ML programs can be run"):
         ReferenceModel(edited(package, lambda model: getattr(model, kind).SetInParent()))
+
+
+def tensor(dtype: int, *sizes: int) -> Any:
+    type_ = MIL_pb2.ValueType()
+    type_.tensorType.dataType, type_.tensorType.rank = dtype, len(sizes)
+    for size in sizes:
+        type_.tensorType.dimensions.add().constant.size = size
+    return type_
+
+
+def operation(block: Any, kind: str, outputs: dict[str, Any], **inputs: Any) -> Any:
+    """Add an operation; texts name variables, all else is a value that stands in the operation itself."""
+    made = block.operations.add(type=kind)
+    for name, type_ in outputs.items():
+        made.outputs.add(name=name).type.CopyFrom(type_)
+    for name, given in inputs.items():
+        for each in given if isinstance(given, list) else [given]:
+            binding = made.inputs[name].arguments.add()
+            if isinstance(each, str):
+                binding.name = each
+            else:
+                binding.value.CopyFrom(create_tensor_value(each))
+    return made
+
+
+def test_runs_a_package_that_no_coremltools_has_written(tmp_path: Path) -> None:
+    """3 x + 1 while a count is below 4, from messages made by hand: no `const`, names of inner blocks used in both of them."""
+    vector, count, truth = tensor(11, 2), tensor(23), tensor(1)
+    model = Model_pb2.Model(specificationVersion=7)
+    for side, name in ((model.description.input, "x"), (model.description.output, "y")):
+        feature = side.add(name=name).type.multiArrayType
+        feature.dataType, feature.shape[:] = 65568, [2]
+    model.mlProgram.version = 1
+    function = model.mlProgram.functions["main"]
+    function.opset = "CoreML6"
+    function.inputs.add(name="x").type.CopyFrom(vector)
+    block = function.block_specializations["CoreML6"]
+    block.outputs.append("y")
+    loop = operation(block, "while_loop", {"n": count, "y": vector}, loop_vars=[np.array(0, np.int32), "x"])
+    for outputs in (["goes_on"], ["next_n", "next_v"]):
+        inner = loop.blocks.add(outputs=outputs)
+        inner.inputs.add(name="i").type.CopyFrom(count)
+        inner.inputs.add(name="v").type.CopyFrom(vector)
+    condition, body = loop.blocks
+    operation(condition, "less", {"goes_on": truth}, x="i", y=np.array(4, np.int32))
+    operation(body, "add", {"next_n": count}, x="i", y=np.array(1, np.int32))
+    operation(body, "mul", {"goes_on": vector}, x=np.array(3, np.float32), y="v")  # a name of the other block
+    operation(body, "add", {"next_v": vector}, x="goes_on", y=np.array([1], np.float32))
+
+    root = tmp_path / "made.mlpackage"
+    (root / "Data").mkdir(parents=True)
+    (root / "Data/network").write_bytes(model.SerializeToString())
+    entries = {"model": {"path": "network"}}
+    manifest = {"fileFormatVersion": "1.0.0", "rootModelIdentifier": "model", "itemInfoEntries": entries}
+    (root / "Manifest.json").write_text(json.dumps(manifest))
+    x = np.array([2, -1], np.float32)
+    np.testing.assert_array_equal(ReferenceModel(root).predict({"x": x})["y"], 81 * x + 40)
