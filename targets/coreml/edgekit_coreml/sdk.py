@@ -1,8 +1,8 @@
 """coremltools, imported without what it probes for and does not need.
 
-At import coremltools also imports scikit-learn, executorch and transformers wherever they are installed (coremltools/_deps), for
-converters that edgekit does not call: 7.5 s instead of 2.9 s, and a warning about scikit-learn's version. They are made to look
-missing while it imports, and given back afterwards. Nothing here sends telemetry: coremltools has none.
+At import coremltools also imports scikit-learn, executorch, torchao and transformers wherever they are installed
+(coremltools/_deps), for converters that edgekit does not call: 3 to 5 s more, and a warning about scikit-learn's version. They
+are made to look missing while it imports, and given back afterwards. Nothing here sends telemetry: coremltools has none.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import sys
 from typing import Any
 
-_UNNEEDED = ("sklearn", "executorch", "transformers")
+_UNNEEDED = ("sklearn", "executorch", "torchao", "transformers")
 
 
 def import_coremltools() -> Any:
