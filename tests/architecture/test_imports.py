@@ -41,6 +41,8 @@ ALLOWED = {
     "interface": {"numpy", "PIL"},
     "preprocessing": {"numpy", "PIL"},
     "samples": {"numpy", "PIL"},
+    "examination": set(),
+    "envelope": {"numpy"},
     "parity": {"numpy"},
     "reference": {"numpy"},
     "prediction": {"numpy"},

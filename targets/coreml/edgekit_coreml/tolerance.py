@@ -38,5 +38,5 @@ REFERENCE_TOLERANCES = {
 
 _FLOATS = {"float32": FLOAT32_TOLERANCE, "float16": FLOAT16_TOLERANCE} if sys.platform == "darwin" else REFERENCE_TOLERANCES
 TOLERANCES = {**_FLOATS, **dict.fromkeys(COMPRESSED, _FLOATS["float16"])}
-"""Core ML's own kernels sum as they like: a model of its CPU's loses up to 12 dB more than rounding what is stored. Compressed
+"""Core ML's own kernels sum as they like: a model of its CPU's loses up to 14 dB more than rounding what is stored. Compressed
 weights are float16 values to all that computes with them."""
