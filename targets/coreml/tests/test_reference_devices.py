@@ -286,23 +286,6 @@ def test_sums_that_overflow_term_by_term(model: type[SumOfProducts], add: Sum, r
     np.testing.assert_array_equal(computed(model, "linear", x=x, weight=weight, bias=bias), expected)
 
 
-@pytest.mark.parametrize(("transposed", "groups"), [(True, 1), (True, 2), (False, 2)])
-def test_lowering_is_pytorchs(transposed: bool, groups: int, random: np.random.Generator) -> None:
-    """Small whole numbers add up to the same in every arithmetic: paddings, strides, dilations and groups, transposed too."""
-
-    def whole(*shape: int) -> torch.Tensor:
-        return torch.from_numpy(random.integers(-3, 4, shape).astype(np.float32))
-
-    x, weight, bias = whole(2, 4, 5, 6), whole(4, 6 // groups, 3, 2) if transposed else whole(6, 4 // groups, 3, 2), whole(6)
-    options: dict[str, Any] = {"stride": (2, 3), "padding": (2, 1), "dilation": (2, 1), "groups": groups}
-    if transposed:
-        options["output_padding"] = (1, 0)
-    convolve: Any = torch.conv_transpose2d if transposed else torch.conv2d
-    for model, _ in MODELS:
-        got = model()._inside(convolve)(input=x, weight=weight, bias=bias, **options)
-        np.testing.assert_array_equal(got, convolve(x, weight, bias, **options))
-
-
 def test_float64_is_wide_enough_for_a_fused_multiply_add(random: np.random.Generator) -> None:
     """Sums with a half of float16's last place on the way, and with terms that float64 loses: one rounding in effect."""
     values = np.array([v for v in HALVES if v])
@@ -339,12 +322,6 @@ def test_peak_is_the_largest_sum_on_the_way() -> None:
         assert model.peak == 3000
         convolved(model, [1.0] * 64, [0], bias=-4000)
         assert model.peak == 4000
-
-
-def test_what_is_not_taken_over_is_refused() -> None:
-    """An operator that PyTorch computes in a way that is not known must not pass as the device's."""
-    with pytest.raises(ValueError, match="does not know how PyTorch computes this"):
-        FixedPoint().take_over(("relu",))["relu"].compute(x=torch.ones(2))
 
 
 def test_modes_of_a_package(build: Callable[..., Path]) -> None:

@@ -16,8 +16,9 @@ data/06_numerics/numerics2_m6.txt to numerics6_m6.txt (commit a51e0dbd1ab9021f6a
 
 Not in the model, because the study could not tell or measured otherwise: the order of the sum within a pass, which decides only
 whether a sum that comes back from the limit has overflowed; sums that take several passes; Winograd's transform, which the engine
-uses for some 3x3 convolutions; 8-bit arithmetic; the tables of 33 points by which it computes activations (8.5); reductions and
-pooling. Which operators Core ML places on the engine is not in it either.
+uses for some 3x3 convolutions; 8-bit arithmetic, whose sums are whole numbers without the limit of 32768 (8.3); the tables of 33
+points by which it computes activations (8.5); what elementwise operators make of infinity; reductions and pooling. Which
+operators Core ML places on the engine is not in it either.
 """
 
 from __future__ import annotations
