@@ -168,7 +168,7 @@ def compute() -> Callable[..., Any]:
     return compute
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def random() -> np.random.Generator:
-    """The same numbers in every run."""
+    """The same numbers in every run, whichever modules ran before."""
     return np.random.default_rng(20240917)
