@@ -142,6 +142,12 @@ def test_cast_of_floats_drops_the_fraction(compute: Any, dtype: str, data: st.Da
     assert result.tolist() == [int(x)]
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16"])
+def test_cast_of_floats_drops_a_fraction_beyond_the_limits(compute: Any, dtype: str) -> None:
+    lowest, highest = int(np.iinfo(TYPES[dtype]).min), int(np.iinfo(TYPES[dtype]).max)
+    assert compute("cast", x=np.array([lowest - 0.5, highest + 0.5], np.float32), dtype=dtype).tolist() == [lowest, highest]
+
+
 @pytest.mark.parametrize("dtype", TYPES)
 def test_cast_of_floats_that_do_not_fit_is_refused(compute: Any, dtype: str) -> None:
     limits = np.iinfo(TYPES[dtype])

@@ -9,7 +9,7 @@ import coremltools as ct
 import numpy as np
 import pytest
 from coremltools.converters.mil import Builder as mb  # noqa: N813 (its name in coremltools' documentation)
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -146,7 +146,6 @@ def attended(query: Array, key: Array, value: Array, mask: Array | None) -> Arra
     return result
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 3), min_size=1, max_size=3),
     st.tuples(*[st.integers(1, 5)] * 4),

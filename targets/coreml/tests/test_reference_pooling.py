@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from coremltools.converters.mil import Builder as mb  # noqa: N813 (its name in coremltools' documentation)
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -98,7 +98,6 @@ def attributes(draw: st.DrawFn, most: int = 3) -> tuple[dict[str, Any], Pads, bo
 
 
 @pytest.mark.parametrize("name", REDUCE)
-@settings(deadline=None)
 @given(data=st.data())
 def test_every_attribute(compute: Any, name: str, data: st.DataObject) -> None:
     given, pads, is_ceil = data.draw(attributes(2 if name == "l2_pool" else 3))

@@ -9,7 +9,7 @@ import coremltools as ct
 import numpy as np
 import pytest
 from coremltools.converters.mil import Builder as mb  # noqa: N813 (its name in coremltools' documentation)
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -53,7 +53,6 @@ def rnn(x: Array, h: Array, weight_ih: Array, weight_hh: Array, bias: Array, act
     return states
 
 
-@settings(deadline=None)
 @given(
     sizes=SIZES,
     direction=st.sampled_from(["forward", "reverse"]),
@@ -93,7 +92,6 @@ def gru(x: Array, h: Array, weight_ih: Array, weight_hh: Array, bias: Array, gat
     return states
 
 
-@settings(deadline=None)
 @given(
     sizes=SIZES,
     direction=st.sampled_from(["forward", "reverse"]),
@@ -162,7 +160,6 @@ def lstm_weights(inputs: int, units: int, has_bias: bool, has_peephole: bool, se
     )
 
 
-@settings(deadline=None)
 @given(
     sizes=SIZES,
     direction=st.sampled_from(["forward", "reverse", "bidirectional"]),

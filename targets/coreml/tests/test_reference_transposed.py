@@ -10,7 +10,7 @@ import coremltools as ct
 import numpy as np
 import pytest
 from coremltools.converters.mil import Builder as mb  # noqa: N813 (its name in coremltools' documentation)
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -77,7 +77,6 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(deadline=None)
 @given(cases())
 def test_transposed_convolution(compute: Any, case: dict[str, Any]) -> None:
     made, before = case.pop("made"), case.pop("before")
@@ -89,7 +88,6 @@ def test_transposed_convolution(compute: Any, case: dict[str, Any]) -> None:
     np.testing.assert_allclose(answer, expected, rtol=1e-5, atol=1e-5)
 
 
-@settings(deadline=None)
 @given(cases())
 def test_is_the_gradient_of_a_convolution(compute: Any, case: dict[str, Any]) -> None:
     """For every y: <conv(y), x> = <y, conv_transpose(x)>, with the convolution that the other tests hold against loops."""

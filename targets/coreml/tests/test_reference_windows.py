@@ -11,7 +11,7 @@ import coremltools as ct
 import numpy as np
 import pytest
 from coremltools.converters.mil import Builder as mb  # noqa: N813 (its name in coremltools' documentation)
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -158,7 +158,6 @@ def attributes(draw: st.DrawFn) -> tuple[dict[str, Any], Pads]:
     return given, pads
 
 
-@settings(deadline=None)
 @given(attributes())
 def test_every_attribute(compute: Any, case: tuple[dict[str, Any], Pads]) -> None:
     given, pads = case
