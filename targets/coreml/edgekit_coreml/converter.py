@@ -6,11 +6,6 @@ graph; coremltools' passes and backend make a package of it.
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +18,7 @@ from edgekit.target import Conversion, ConvertJob
 from edgekit_coreml.interface import Interface, design
 from edgekit_coreml.metadata import describe
 from edgekit_coreml.options import CoreMLOptions
+from edgekit_coreml.saving import own_temporary_folder, save_package
 from edgekit_coreml.sdk import import_coremltools
 
 ct = import_coremltools()  # first, for the modules below would import it without its precautions
@@ -47,7 +43,7 @@ def convert(job: ConvertJob, options: CoreMLOptions) -> Conversion:
     """
     interface = design(job, options)
     path = job.out_dir / "model.mlpackage"
-    with _own_temporary_folder():
+    with own_temporary_folder():
         program = _read(job, options)
         with _without_source():
             fold_pads(program)
@@ -57,9 +53,8 @@ def convert(job: ConvertJob, options: CoreMLOptions) -> Conversion:
                 give_probabilities(program, PROBABILITIES)
         model = _build(program, job, options, interface)
         describe(model, job, options, interface)
-        model.save(str(path))
+        save_package(model, path)
         specification = model.get_spec().specificationVersion
-    _tidy(path)
     return Conversion(
         path,
         f"Core ML ML Program, specification {specification}",
@@ -121,27 +116,3 @@ def _build(program: Any, job: ConvertJob, options: CoreMLOptions, interface: Int
 def _without_source() -> Any:
     """coremltools wants to know which node of the network an operator comes from: those of ours come from none."""
     return Builder.scope(ScopeInfo(ScopeSource.EXIR_STACK_TRACE, [None]), ScopeInfo(ScopeSource.EXIR_DEBUG_HANDLE, [None]))
-
-
-def _tidy(package: Path) -> None:
-    """Leave what the package's own Manifest names, readable by whoever may read the Manifest.
-
-    coremltools drops a debugging aid, and makes the model of a private temporary file and folder, whose modes it copies.
-    """
-    (package / "executorch_debug_handle_mapping.json").unlink(missing_ok=True)
-    file_mode, folder_mode = (package / "Manifest.json").stat().st_mode, package.stat().st_mode
-    for path in package.rglob("*"):
-        path.chmod(folder_mode if path.is_dir() else file_mode)
-
-
-@contextlib.contextmanager
-def _own_temporary_folder() -> Iterator[None]:
-    """coremltools leaves a copy of every package it makes in the temporary folder: give it one that goes away."""
-    before = tempfile.tempdir
-    folder = Path(tempfile.mkdtemp(prefix="edgekit-coreml-"))
-    tempfile.tempdir = str(folder)
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before
-        shutil.rmtree(folder, ignore_errors=True)
