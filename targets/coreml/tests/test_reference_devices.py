@@ -286,6 +286,13 @@ def test_sums_that_overflow_term_by_term(model: type[SumOfProducts], add: Sum, r
     np.testing.assert_array_equal(computed(model, "linear", x=x, weight=weight, bias=bias), expected)
 
 
+def test_infinity_sticks_with_its_sign() -> None:
+    """Whatever follows; and a bias that the accumulator cannot hold is infinite before anything does."""
+    assert convolved(FixedPoint(), [1.0] * 64, [30000, 30000, *[-30000] * 5]) == INF
+    assert convolved(FixedPoint(), [1.0] * 64, [-30000, -30000, *[30000] * 5]) == -INF
+    assert convolved(FixedPoint(), [1.0] * 64, [-20000], bias=40000) == INF
+
+
 def test_float64_is_wide_enough_for_a_fused_multiply_add(random: np.random.Generator) -> None:
     """Sums with a half of float16's last place on the way, and with terms that float64 loses: one rounding in effect."""
     values = np.array([v for v in HALVES if v])

@@ -64,9 +64,7 @@ class FixedPoint(SumOfProducts):
         if peak < limit:
             return overflowed
         beyond = (total - _INTEGERS).abs() >= limit
-        infinities = torch.where(beyond & (overflowed == 0), torch.sign(total - _INTEGERS) * torch.inf, overflowed)
-        total.masked_fill_(beyond, _INTEGERS)  # it is infinite for good: keep the rest of the sum within float64's integers
-        return infinities
+        return torch.where(beyond & (overflowed == 0), torch.sign(total - _INTEGERS) * torch.inf, overflowed)
 
 
 def round_away(value: Tensor) -> Tensor:
