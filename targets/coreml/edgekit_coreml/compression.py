@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.errors import UsageError
 from edgekit.mobilenet.compression import MIN_SIZE
 from edgekit_coreml.sdk import import_coremltools
 
@@ -23,11 +24,19 @@ TABLE_BITS = (1, 2, 4, 6, 8)
 """Those that Core ML has had since iOS 16."""
 
 
-def make_pipeline(precision: str) -> Any:
-    """coremltools' usual passes, with one at the end that stores the weights of a compressed precision in fewer bits."""
+def make_pipeline(precision: str, minimum_deployment_target: str) -> Any:
+    """coremltools' usual passes, with one at the end that stores the weights of a compressed precision in fewer bits.
+
+    Raises:
+        UsageError: that precision for iOS 15, which has no operators for it.
+    """
     pipeline = ct.PassPipeline()
     kind = precision.partition("-")[0]
     if kind in _PASSES:
+        if ct.target[minimum_deployment_target] < ct.target.iOS16:  # the pass would do nothing, and not say so
+            raise UsageError(
+                f"Core ML has had compressed weights since iOS 16: {precision} needs --option minimum_deployment_target=iOS16"
+            )
         name, config = _PASSES[kind]
         pipeline.append_pass(name)
         pipeline.set_options(name, {"config": optimize.OptimizationConfig(config)})

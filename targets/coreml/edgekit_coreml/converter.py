@@ -106,7 +106,7 @@ def _build(program: Any, job: ConvertJob, options: CoreMLOptions, interface: Int
             program,
             convert_to="mlprogram",
             compute_precision=ct.precision.FLOAT32 if job.precision == "float32" else ct.precision.FLOAT16,
-            pass_pipeline=make_pipeline(job.precision),
+            pass_pipeline=make_pipeline(job.precision, options.minimum_deployment_target),
             minimum_deployment_target=ct.target[options.minimum_deployment_target],
             skip_model_load=True,
             **seen,

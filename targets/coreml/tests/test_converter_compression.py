@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from edgekit.errors import UsageError
 from edgekit.mobilenet.checkpoint import Checkpoint, open_checkpoint
 from edgekit.mobilenet.compression import MIN_SIZE, compress_weights
 from edgekit.mobilenet.network import MobileNet
@@ -73,6 +74,11 @@ def test_ios_18_has_other_operators_for_the_same_numbers(
     conversion = CoreMLTarget().convert(ConvertJob(program, precision, options, tmp_path))
     reference = _reference(checkpoint, checkpoint.network(), [precision])
     assert Made(tmp_path, precision, conversion, program).judge(CoreMLTarget(), reference).passed
+
+
+def test_ios_15_has_no_compressed_weights(program: Program, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"palettized-4 needs --option minimum_deployment_target=iOS16"):
+        CoreMLTarget().convert(ConvertJob(program, "palettized-4", {"minimum_deployment_target": "iOS15"}, tmp_path))
 
 
 @pytest.mark.parametrize(("count", "size"), [(1, 2), (2, 2), (3, 4), (5, 16), (17, 64), (65, 256), (256, 256)])
