@@ -18,6 +18,12 @@ from edgekit.mobilenet.spec import MobileNetSpec
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _same_numbers() -> None:
+    """What torch draws in a test does not depend on the tests before it."""
+    torch.manual_seed(0)
+
+
 @functools.cache
 def _trained(spec: MobileNetSpec) -> MobileNet:
     with torch.random.fork_rng():
