@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import InputError
+from edgekit.precision import COMPRESSED
 from edgekit.samples import Sample
-from edgekit.target import COMPRESSED
 
 if TYPE_CHECKING:
     from torch import nn

@@ -23,6 +23,7 @@ from edgekit.manifest import FILE_NAME as MANIFEST
 from edgekit.manifest import ModelCard, read_manifest, write_json
 from edgekit.output import check_places, publish, staging_in
 from edgekit.pipeline import CARD, PREDICTIONS, PROGRAM, REFERENCE
+from edgekit.precision import COMPRESSED
 from edgekit.prediction import Prediction
 from edgekit.preprocessing import Preprocessing
 from edgekit.reference import YARDSTICKS, compute_reference, save_reference
@@ -30,7 +31,6 @@ from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 from edgekit.request import ConvertRequest, PredictRequest, ProfileRequest, VerifyRequest
 from edgekit.samples import find_images, make_samples, shipped_pictures
-from edgekit.target import COMPRESSED
 
 if TYPE_CHECKING:
     from edgekit.mobilenet.checkpoint import Checkpoint

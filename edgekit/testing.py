@@ -30,9 +30,10 @@ from edgekit.mobilenet.network import MobileNet
 from edgekit.mobilenet.program import capture_program
 from edgekit.parity import Parity, judge
 from edgekit.pipeline import answer_samples
+from edgekit.precision import COMPRESSED
 from edgekit.reference import Reference, compute_reference
 from edgekit.samples import make_samples
-from edgekit.target import COMPRESSED, Conversion, ConvertJob, LoadJob, Program, Runner, Target
+from edgekit.target import Conversion, ConvertJob, LoadJob, Program, Runner, Target
 
 MODEL = "digits"
 DISTURBANCE = 0.1  # relative, of the weights of one layer in fifty

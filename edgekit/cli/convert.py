@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edgekit.cli import flags
-from edgekit.target import PRECISIONS
+from edgekit.precision import PRECISIONS
 
 
 def register(app: typer.Typer) -> None:

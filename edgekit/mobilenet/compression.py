@@ -36,7 +36,7 @@ def compress_weights(exported: ExportedProgram, precision: str) -> ExportedProgr
 
     Args:
         exported: float32, batch norm folded.
-        precision: one of `edgekit.target.COMPRESSED`.
+        precision: one of `edgekit.precision.COMPRESSED`.
 
     Returns:
         float32, all weights float16 values. Those of more than `MIN_SIZE` values are the precision's, and storing them as it says
@@ -155,7 +155,7 @@ COMPRESSIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "palettized-4": partial(palettize, bits=4),
     "pruned-50": partial(prune, part=0.5),
 }
-"""What each of `edgekit.target.COMPRESSED` does to a tensor: float32 in, float32 of float16 values out."""
+"""What each of `edgekit.precision.COMPRESSED` does to a tensor: float32 in, float32 of float16 values out."""
 
 
 def _compress(original: Mapping[str, Tensor], result: Mapping[str, Tensor], precision: str) -> None:

@@ -28,6 +28,7 @@ SDKS = {"coremltools", "executorch", "onnx", "onnxscript", "onnxruntime", "openv
 ALLOWED = {
     "errors": set(),
     "target": set(),
+    "precision": set(),
     "registry": set(),
     "latency": set(),
     "machine": set(),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from math import log10
 
-from edgekit.target import COMPRESSED, FLOAT16_TOLERANCE, FLOAT32_TOLERANCE, Tolerance
+from edgekit.precision import COMPRESSED
+from edgekit.target import FLOAT16_TOLERANCE, FLOAT32_TOLERANCE, Tolerance
 
 MAX_ERROR_RATIO = 2.5
 MAX_SYNTHETIC_ERROR_RATIO = 5.0

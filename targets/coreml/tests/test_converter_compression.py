@@ -18,9 +18,10 @@ from edgekit.mobilenet.compression import MIN_SIZE, compress_weights
 from edgekit.mobilenet.network import MobileNet
 from edgekit.mobilenet.program import capture_program
 from edgekit.parity import Compression, Parity, judge_compression
+from edgekit.precision import COMPRESSED
 from edgekit.reference import Reference, compute_reference
 from edgekit.samples import make_samples
-from edgekit.target import COMPRESSED, ConvertJob, Program
+from edgekit.target import ConvertJob, Program
 from edgekit.testing import Made, disturb, make_artifact
 from edgekit_coreml.compression import find_table
 from edgekit_coreml.reference import ReferenceModel

@@ -23,7 +23,7 @@ from edgekit.mobilenet.compression import (
 )
 from edgekit.mobilenet.float16 import round_weights
 from edgekit.mobilenet.network import MobileNet
-from edgekit.target import COMPRESSED
+from edgekit.precision import COMPRESSED
 
 
 @pytest.fixture(scope="module")
