@@ -58,7 +58,7 @@ def quantize_activations(
     chosen here.
 
     Args:
-        package: an `.mlpackage` of one function, of floats.
+        package: an `.mlpackage` of one function, of float16: coremltools gives scales no other type.
         samples: as for `ReferenceModel.predict`; a hundred real inputs or more, for what they do not reach is cut off.
         out: where to write; it must not be there yet.
         mode: "linear_symmetric", int8 around zero, as Apple's examples have it; or "linear", int8 with a zero point, which is
