@@ -86,19 +86,14 @@ def predict(path: Path, arguments: Sequence[str], on_stage: Callable[[str, str],
     target = target_of(path)
     assert target
     request = AnswerRequest(target, _inputs(arguments, path))
-    launcher = Launcher(on_stage)
-    with tempfile.TemporaryDirectory(prefix="edgekit-") as folder:
+    with tempfile.TemporaryDirectory(prefix="edgekit-") as folder, Launcher(on_stage) as launcher:
         desk = Path(folder) / "answer"
         desk.mkdir()
 
         def blank(problem: Problem) -> Report:
             return replace(_blank(path, target), problem=problem)
 
-        try:
-            report = launcher.run("answer", path.name, request, artifact=path, work=desk, blank=blank, num_threads=1)
-        except BaseException:
-            launcher.stop()
-            raise
+        report = launcher.run("answer", path.name, request, artifact=path, work=desk, blank=blank, num_threads=1)
         if not (desk / ANSWERS).is_file():
             return report, ()
         return report, msgspec.json.decode((desk / ANSWERS).read_bytes(), type=tuple[Answer, ...])

@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from edgekit.errors import EdgekitError
 from edgekit.manifest import read_json, write_json
@@ -28,7 +29,7 @@ LOG_TAIL_LINES = 12
 
 @dataclass
 class Launcher:
-    """The workers of one run.
+    """The workers of one run. A context manager: an error inside, or Ctrl-C, kills them.
 
     Attributes:
         on_stage: told (cell, stage) whenever a worker enters a stage; called from the worker's thread.
@@ -40,6 +41,13 @@ class Launcher:
     _running: set[subprocess.Popen[str]] = field(default_factory=set)
     _stopped: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind:
+            self.stop()
 
     def run(
         self,

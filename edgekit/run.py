@@ -143,9 +143,8 @@ def verify(
     folders = [artifact_folder(path) for path in artifacts]
     if images and not model:
         raise UsageError("--images needs --model: the checkpoint answers for pictures that were not saved with the artifact")
-    launcher = Launcher(on_stage)
     results = []
-    with _work() as work, _stopping(launcher):
+    with _work() as work, Launcher(on_stage) as launcher:
         reference = None
         if model:
             reference = work / REFERENCE
@@ -164,8 +163,7 @@ def profile(
 ) -> tuple[Result, ...]:
     """Measure the latency of artifacts, one at a time."""
     folders = [artifact_folder(path) for path in artifacts]
-    launcher = Launcher(on_stage)
-    with _work() as work, _stopping(launcher):
+    with _work() as work, Launcher(on_stage) as launcher:
         request = ProfileRequest(num_threads, latency)
         return tuple(_judge_again("profile", launcher, folder, request, work, num_threads) for folder in folders)
 
@@ -175,8 +173,7 @@ def predict(
 ) -> tuple[Report, tuple[Prediction, ...]]:
     """Run one artifact on pictures, by default on those that edgekit ships."""
     folder = artifact_folder(artifact)
-    launcher = Launcher(on_stage)
-    with _work() as work, _stopping(launcher):
+    with _work() as work, Launcher(on_stage) as launcher:
         desk = work / "predict"
         desk.mkdir()
         pictures = images or _shipped_pictures(read_manifest(folder).model.preprocessing, work)
@@ -358,16 +355,7 @@ def _pool(launcher: Launcher, workers: int) -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(max_workers=workers) as pool:
         try:
             yield pool
-        except BaseException:
+        except BaseException:  # Ctrl-C too; the launcher's own end would come after the pool has waited for its workers
             launcher.stop()
             pool.shutdown(cancel_futures=True)
             raise
-
-
-@contextmanager
-def _stopping(launcher: Launcher) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        launcher.stop()
-        raise

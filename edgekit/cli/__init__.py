@@ -72,7 +72,7 @@ def _run() -> int:
     except BrokenPipeError:  # `edgekit ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception:
+    except Exception:  # what nobody foresaw: shown whole, for it is ours
         import traceback
 
         traceback.print_exc()

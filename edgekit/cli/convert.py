@@ -38,7 +38,7 @@ def convert(
         list[str], typer.Option("--precision", "-p", help=f"{', '.join(PRECISIONS)}; several times, as far as the target has it.")
     ] = ["float32"],  # noqa: B006 (typer copies it)
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder that gets one folder per artifact.")] = Path("out"),
-    option: Annotated[list[str], typer.Option("--option", help="key=value for the targets, or target.key=value.")] = [],  # noqa: B006
+    option: Annotated[list[str], typer.Option("--option", help="key=value for the targets, or target.key=value.")] = [],  # noqa: B006  (typer's form)
     images: flags.Images = None,
     width: flags.Width = None,
     resolution: flags.Resolution = None,

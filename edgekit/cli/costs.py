@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.table import Table
-
-from edgekit.cli.show import print_lines, print_table
+from edgekit.cli.show import new_table, print_lines, print_table
 from edgekit.profile import OpProfile, StaticProfile
 from edgekit.run import Result
 
@@ -20,13 +18,8 @@ def show_static_profiles(results: Sequence[Result]) -> None:
 
 
 def _show(profile: StaticProfile) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("operator", no_wrap=True)
-    headings = ("number", "MACs", "kB read", "kB written")
-    for heading in (*headings, "share") if profile.is_native else headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("may run on", "expected on"):
-        table.add_column(heading, no_wrap=True)
+    figures = ("number", "MACs", "kB read", "kB written", *(("share",) if profile.is_native else ()))
+    table = new_table("operator", *figures, "may run on", "expected on", figures=figures)
     rules = list(profile.rules)
     groups: dict[tuple[str, tuple[str, ...], str, str], list[OpProfile]] = {}
     for row in profile.operations:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.table import Table
-
-from edgekit.cli.show import print_lines, print_table
+from edgekit.cli.show import new_table, print_lines, print_table
 from edgekit.envelope import Envelope
 from edgekit.report import Report
 
@@ -17,11 +15,8 @@ def show_envelopes(reports: Sequence[Report]) -> None:
     if not examined:
         return
     names = list(dict.fromkeys(name for _, envelope in examined for name in envelope.arithmetics))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("model", "target", "precision", "output"):
-        table.add_column(heading, no_wrap=True)
-    for heading in (*(f"{name} dB" for name in names), "spread dB", "same class"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    columns = (*(f"{name} dB" for name in names), "spread dB", "same class")
+    table = new_table("model", "target", "precision", "output", *columns, figures=columns)
     for report, envelope in examined:
         for output in envelope.outputs:
             figures = [_decibels(output.sqnr_db[name]) if name in output.sqnr_db else "-" for name in names]

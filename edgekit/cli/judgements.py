@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from rich.table import Table
 from rich.text import Text
 
-from edgekit.cli.show import VERDICTS, parity_figures, print_json, print_lines, print_table
+from edgekit.cli.show import VERDICTS, new_table, parity_figures, print_json, print_lines, print_table
 from edgekit.report import Judgement, Report
 
 
@@ -14,12 +13,8 @@ def show_judgements(report: Report, *, json: bool) -> int:
     if json:
         print_json({"schema_version": 1, "exit_code": report.exit_code, "report": report})
         return report.exit_code
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("", "checked with", "verdict"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("SQNR dB", "top-1"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("on", no_wrap=True)
+    figures = ("SQNR dB", "top-1")
+    table = new_table("", "checked with", "verdict", *figures, "on", figures=figures)
     for place, judgement in (("stands", report.judgement), *(("beside it", each) for each in report.others)):
         if judgement:
             table.add_row(place, *_row(judgement))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -109,6 +109,14 @@ def _close_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def new_table(*headings: str, figures: Collection[str] = ()) -> Table:
+    """A plain table, the columns of figures aligned on the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in figures else "left", no_wrap=True)
+    return table
+
+
 def print_table(table: Table) -> None:
     """Print a table at its natural width, however narrow the terminal: a figure cut to "1..." is no figure."""
     console = Output(width=1000)
@@ -117,12 +125,8 @@ def print_table(table: Table) -> None:
 
 def _print_table(results: Sequence[Result]) -> None:
     console = Output(soft_wrap=True)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("model", "target", "precision", "verdict"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("SQNR dB", "top-1", "MB", "load ms", "first ms", "p50 ms", "p95 ms"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("checked with", no_wrap=True)
+    figures = ("SQNR dB", "top-1", "MB", "load ms", "first ms", "p50 ms", "p95 ms")
+    table = new_table("model", "target", "precision", "verdict", *figures, "checked with", figures=figures)
     notes: list[str] = []
     for result in results:
         table.add_row(*_row(result.report, notes))

@@ -48,7 +48,7 @@ class StoredAsFloat16(nn.Module):
 
     def forward(self, image_nchw: Tensor) -> tuple[Tensor, ...] | Tensor:
         """Take any floats; return float64 of float16 values."""
-        with _Float16Results():  # type: ignore[no-untyped-call]
+        with _Float16Results():  # type: ignore[no-untyped-call]  # untyped in torch
             answer: tuple[Tensor, ...] | Tensor = self.network(image_nchw.half().double())
         return answer
 

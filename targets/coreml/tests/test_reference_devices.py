@@ -342,7 +342,7 @@ def test_modes_of_a_package(build: Callable[..., Path]) -> None:
     path = build(body, **given)
     answers = {}
     for name in ARITHMETICS:
-        model = ReferenceModel(path, name)  # type: ignore[arg-type]
+        model = ReferenceModel(path, name)  # type: ignore[arg-type]  # a name from the table
         (product_, small), (total,) = ([*value.ravel()] for value in model.predict(given).values())
         answers[name] = (product_, small, total)
     assert answers == {

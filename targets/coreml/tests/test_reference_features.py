@@ -51,7 +51,7 @@ def convert(save_program: Callable[..., None], tmp_path_factory: pytest.TempPath
         path = tmp_path_factory.mktemp("features") / "model.mlpackage"
         with warnings.catch_warnings():  # deprecated; but a traced module has no sizes, so that `inputs` alone says them
             warnings.simplefilter("ignore")
-            source = torch.jit.trace(Affine(offset), torch.zeros(example))  # type: ignore[no-untyped-call]
+            source = torch.jit.trace(Affine(offset), torch.zeros(example))  # type: ignore[no-untyped-call]  # untyped in torch
         single = {"compute_precision": ct.precision.FLOAT32, "minimum_deployment_target": ct.target.iOS17}
         save_program(source, path, inputs=[given], outputs=[output or ct.TensorType("y", dtype=np.float32)], **single)
         return path
@@ -223,7 +223,7 @@ def test_many_inputs_give_many_answers(convert: Convert) -> None:
     assert [each["y"][0, 0] for each in answers] == [3, 5, 7]
     for given in ("x", [[1, 2, 3]], np.zeros((1, 3))):
         with pytest.raises(UsageError, match="predict takes a dictionary of inputs, or a list of them, not"):
-            model.predict(given)  # type: ignore[arg-type]
+            model.predict(given)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_integers_that_do_not_fit_are_refused(build: Callable[..., Path]) -> None:

@@ -126,7 +126,7 @@ def test_a_state_is_kept_by_who_made_it(running_sum: Path) -> None:
 
 def test_a_state_is_float16_where_a_device_stores_it_so(running_sum: Path) -> None:
     for mode, total in (("exact", 2049.0), ("float16", 2048.0)):
-        model = ReferenceModel(running_sum, mode)  # type: ignore[arg-type]
+        model = ReferenceModel(running_sum, mode)  # type: ignore[arg-type]  # a parameter of this test
         state = model.make_state()
         state.write_state("total", np.full((2, 3), 2047.6))
         assert (state.read_state("total") == (np.float16(2047.6) if mode == "float16" else np.float32(2047.6))).all()
@@ -152,7 +152,7 @@ def test_a_state_has_to_be_the_models_own(running_sum: Path, build: Callable[...
     with pytest.raises(UsageError, match="gives: none"):
         stateless.predict({"x": X}, model.make_state())
     with pytest.raises(UsageError, match="a state goes with one prediction"):
-        model.predict([{"x": X}], model.make_state())  # type: ignore[call-overload]
+        model.predict([{"x": X}], model.make_state())  # type: ignore[call-overload]  # wrong on purpose
     assert stateless.predict({"x": X}, stateless.make_state())
     state = model.make_state()
     with pytest.raises(UsageError, match="there is no state 'sum': there are 'total'"):

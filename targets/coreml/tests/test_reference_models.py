@@ -85,7 +85,7 @@ def trained(folder: Path, checkpoint: Checkpoint) -> MobileNet:
 def calibrated(name: str, images: Tensor) -> MobileNet:
     """Random weights whose batch norms have seen photographs, so that no signal dies on its way."""
     torch.manual_seed(20240917)
-    network = MobileNet(MobileNetSpec(name))  # type: ignore[arg-type]
+    network = MobileNet(MobileNetSpec(name))  # type: ignore[arg-type]  # a parameter of this test
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None

@@ -88,7 +88,7 @@ def test_refuses_wrong_inputs(package: Path, given: dict[str, Any], message: str
 
 def test_refuses_an_unknown_mode(package: Path) -> None:
     with pytest.raises(UsageError, match="unknown mode 'bfloat16'"):
-        ReferenceModel(package, "bfloat16")  # type: ignore[arg-type]
+        ReferenceModel(package, "bfloat16")  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_refuses_a_folder_without_manifest(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def scaled(tmp_path_factory: pytest.TempPathFactory) -> tuple[LoadJob, list[dict
     checkpoint, folder = open_checkpoint("digits"), tmp_path_factory.mktemp("scaled")
     network = fold_batch_norm(checkpoint.network())
     with torch.no_grad():
-        network.get_submodule("blocks.4.expand.conv").weight.mul_(30000)  # type: ignore[operator]
+        network.get_submodule("blocks.4.expand.conv").weight.mul_(30000)  # type: ignore[operator]  # a Conv2d
     program = capture_program(network)
     made = CoreMLTarget().convert(ConvertJob(program, "float16", {}, folder))
     samples = make_samples(checkpoint.preprocessing, size=checkpoint.spec.resolution)[:2]

@@ -77,7 +77,7 @@ def _is_float16_pointwise(node: torch.fx.Node) -> bool:
         and groups == 1
         and not transposed
         and set(stride) == {1}  # type: ignore[arg-type]  # fx arguments are untyped
-        and set(padding) == {0}  # type: ignore[arg-type]
+        and set(padding) == {0}  # type: ignore[arg-type]  # likewise
     )
 
 

@@ -45,7 +45,7 @@ class OnnxTarget:
 
     def probe(self) -> Availability:
         """Import the runtime: the wheel has one for every system it is built for."""
-        from edgekit_onnx import runner  # noqa: F401
+        from edgekit_onnx import runner  # noqa: F401  (that it imports is the answer)
 
         return Availability(can_convert=True, runs="native")
 

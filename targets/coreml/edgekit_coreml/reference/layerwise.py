@@ -107,7 +107,7 @@ def _judge(steps: Iterable[tuple[Step, Step]], values: Values) -> Iterator[Opera
                 key: values[name] if isinstance(name, str) else tuple(values[each] for each in name)
                 for key, name in exact.operands.items()
             }
-            with _Float64():  # type: ignore[no-untyped-call]
+            with _Float64():  # type: ignore[no-untyped-call]  # untyped in torch
                 computed: Any = exact.compute(**given)
             for slot, expected in zip(
                 exact.outputs, computed if isinstance(computed, (tuple, list)) else (computed,), strict=True

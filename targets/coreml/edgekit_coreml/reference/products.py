@@ -84,7 +84,7 @@ class _TakenOver(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its __i
     """
 
     def __init__(self, add_up: AddUp) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # untyped in torch
         self._add_up = add_up
         self.over = 0
 
