@@ -18,6 +18,7 @@ from torch.fx import GraphModule, Node
 from torch.fx.node import map_arg
 
 from edgekit.quantization.quantizer import PRODUCTS
+from edgekit.quantization.unit import is_rounding
 
 _BIAS = 2  # the bias's place among the arguments of conv2d and linear
 OnResult = Callable[[Node, list[Tensor]], list[Tensor]]
@@ -49,6 +50,23 @@ def correct_biases(quantised: GraphModule, original: GraphModule, images_nchw: S
         return [result + (shift[:, None, None] if result.dim() == 4 else shift) for result in results]
 
     _run(quantised, images_nchw, correct)
+
+
+def round_biases(quantised: GraphModule) -> None:
+    """Round the biases of int8 products to what runtimes make of them, in place.
+
+    A product of int8 values is summed in int32, the bias with it: in steps of the input's scale times the channel's. A runtime
+    that keeps biases in float and one that does not then start from the same number, and so does the reference.
+    """
+    for node in quantised.graph.nodes:
+        if node.target not in PRODUCTS or len(node.args) <= _BIAS or not all(map(is_rounding, node.args[:_BIAS])):
+            continue
+        image, weights, bias = node.args[: _BIAS + 1]
+        if bias is None:
+            continue
+        steps = attrgetter(str(weights.args[1].target))(quantised).double() * image.args[1]
+        values = attrgetter(str(bias.target))(quantised)
+        values.data = (torch.round(values.double() / steps) * steps).float()
 
 
 def _run(module: GraphModule, images_nchw: Sequence[Tensor], on_product: OnResult) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.fx import GraphModule
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-from edgekit.quantization.correction import correct_biases
+from edgekit.quantization.correction import correct_biases, round_biases
 from edgekit.quantization.quantizer import Int8Quantizer
 from edgekit.quantization.unit import keep_in_float
 from edgekit.target import Program
@@ -51,6 +51,8 @@ def capture_int8(quantised: Quantised, kept: Collection[str] = ()) -> Program:
     """Capture the int8 program, with some units kept in float and the biases corrected for what is int8."""
     module = keep_in_float(quantised.module, quantised.original, kept)
     correct_biases(module, quantised.original, quantised.images_nchw)
+    round_biases(module)
     with torch.no_grad():
-        exported = torch.export.export(module, (quantised.images_nchw[0],))
+        # an array of numpy's may have a stride of 0 on its axis of one, which ExecuTorch refuses in a captured program
+        exported = torch.export.export(module, (torch.zeros(quantised.images_nchw[0].shape),))
     return replace(quantised.program, exported=exported)
