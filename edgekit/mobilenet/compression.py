@@ -25,7 +25,6 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from edgekit.mobilenet.capture import Network, fold_batch_norm
-from edgekit.mobilenet.float16 import round_weights
 
 MIN_SIZE = 2048
 """Weights of no more values stay float16, as coremltools and others leave them: a table or scales would take what is saved."""
@@ -39,19 +38,16 @@ def compress_weights(exported: ExportedProgram, precision: str) -> ExportedProgr
         precision: one of `edgekit.precision.COMPRESSED`.
 
     Returns:
-        float32, all weights float16 values. Those of more than `MIN_SIZE` values are the precision's, and storing them as it says
-        loses nothing.
+        float32. Weights of more than `MIN_SIZE` values are the precision's, float16 values all, and storing them as it says loses
+        nothing. The others are as they were.
     """
-    compressed = round_weights(exported)
+    compressed = copy.deepcopy(exported)
     _compress(dict(exported.state_dict), dict(compressed.state_dict), precision)
     return compressed
 
 
 def compress_network(network: Network, precision: str) -> Network:
-    """Return a copy, batch norm folded, with the compressed weights of `compress_weights` and all others as they are.
-
-    That is what an artifact should compute; what float16 takes from the others is the artifact's own loss.
-    """
+    """Return a copy, batch norm folded, with the compressed weights of `compress_weights`: what an artifact should compute."""
     folded = fold_batch_norm(network)
     compressed = copy.deepcopy(folded)
     _compress(dict(folded.state_dict()), dict(compressed.state_dict()), precision)

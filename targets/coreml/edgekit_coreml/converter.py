@@ -14,6 +14,7 @@ from torch.export import ExportedProgram
 from edgekit.mobilenet.compression import compress_weights
 from edgekit.mobilenet.float16 import round_weights
 from edgekit.option import option_strings
+from edgekit.precision import COMPRESSED
 from edgekit.target import Conversion, ConvertJob
 from edgekit_coreml.interface import Interface, design
 from edgekit_coreml.metadata import describe
@@ -88,9 +89,9 @@ def _read(job: ConvertJob, options: CoreMLOptions) -> Any:
 def _weights_of(job: ConvertJob) -> ExportedProgram:
     if job.precision == "float32":
         return job.program.exported
-    if job.precision == "float16":
-        return round_weights(job.program.exported)
-    return compress_weights(job.program.exported, job.precision)
+    if job.precision in COMPRESSED:
+        return round_weights(compress_weights(job.program.exported, job.precision))
+    return round_weights(job.program.exported)
 
 
 def _build(program: Any, job: ConvertJob, options: CoreMLOptions, interface: Interface) -> Any:
