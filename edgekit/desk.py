@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from edgekit.precision import INT8
 from edgekit.report import Stage
 
 
@@ -32,6 +33,19 @@ class Desk:
     reference: Path
 
 
+def program_name(precision: str) -> str:
+    """The program that is converted to a precision, as a resource to wait for and, with `.pt2`, as a file."""
+    return f"program-{INT8}" if precision == INT8 else "program"
+
+
+def reference_name(precision: str) -> str:
+    """The answers that an artifact of a precision is judged by, as a resource to wait for and, with `.npz`, as a file.
+
+    Those of int8 have a file of their own, so that the others need not wait for the calibration.
+    """
+    return f"reference-{INT8}" if precision == INT8 else "reference"
+
+
 @dataclass
 class Line:
     """The pipe to the parent, and a stopwatch per stage."""
@@ -47,6 +61,10 @@ class Line:
         self.stage = stage
         self._say({"stage": stage})
 
+    def advance(self, done: int, total: int) -> None:
+        """Tell the parent how far the stage is."""
+        self._say({"done": done, "total": total})
+
     def wait(self, resource: str) -> None:
         """Ask the parent for something that is being made, and block until it is there. Counted in no stage."""
         self._stop()
@@ -60,6 +78,6 @@ class Line:
         self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self.since
         self.since = now
 
-    def _say(self, message: dict[str, str]) -> None:
+    def _say(self, message: dict[str, str] | dict[str, int]) -> None:
         self.pipe.write(json.dumps(message) + "\n")
         self.pipe.flush()

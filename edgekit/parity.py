@@ -97,20 +97,23 @@ class OutputParity:
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """What compressed weights change, whatever the target: the network that has them against the one as trained, in float64.
+    """What fewer bits change, whatever the target: the compressed network, or the int8 program, against the network as trained.
 
     Attributes:
-        sqnr_db: of all images together, for the worst output. The worst image would say little: an answer that happens to be near
+        sqnr_db: in exact arithmetic, of all images together, for the worst output. The worst image would say little: an answer that happens to be near
             zero is off by more than its size.
         top1: part of the images with the same largest class, for the worst output; None where there are no classes.
         min_sqnr_db: what it must reach.
         problem: why it fails; empty when it passes.
+        artifact_sqnr_db: as `sqnr_db`, of the artifact's own answers: lower by what the target adds. None where these are not the
+            network's outputs.
     """
 
     sqnr_db: float
     top1: float | None
     min_sqnr_db: float
     problem: str
+    artifact_sqnr_db: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +123,8 @@ class Parity:
     Attributes:
         passed: nothing is wrong with any output, nor with the compression.
         tolerance: what each output must reach.
-        outputs: against the network that has the artifact's weights.
-        compression: what these weights changed before; None where they were not compressed.
+        outputs: against the network that has the artifact's weights, or the int8 program.
+        compression: what these changed before; None where nothing was.
     """
 
     passed: bool
@@ -136,8 +139,8 @@ class Parity:
         return (*found, self.compression.problem) if self.compression and self.compression.problem else tuple(found)
 
 
-def judge_compression(reference: Reference, precision: str) -> Compression | None:
-    """Compare the network with the weights of a precision with the network as trained.
+def judge_compression(reference: Reference, precision: str, answers: Sequence[Outputs] = ()) -> Compression | None:
+    """Compare the network of a precision with the network as trained.
 
     Below 10 dB the error is a third of the answer. The trained MobileNets that were measured have the same first class as before
     on three photographs of four and more at 15 dB, and on half of them and less at 4 dB.
@@ -145,27 +148,30 @@ def judge_compression(reference: Reference, precision: str) -> Compression | Non
     Args:
         reference: of the network as trained, with the answers of the compressed one.
         precision: of the artifact.
+        answers: the artifact's, one dict of float32 arrays per sample.
 
     Returns:
-        None for a precision that compresses no weights.
+        None for a precision that is the trained network's own.
     """
     compressed = reference.of(precision)
     if compressed is reference:
         return None
     chosen = [i for i, sample in enumerate(reference.samples) if sample.kind == "image"] or range(len(reference.samples))
-    figures, agreements = [], []
+    figures, own, agreements = [], [], []
     for name in reference.float64[0]:
         before, after = (np.concatenate([each.float64[i][name] for i in chosen]) for each in (reference, compressed))
         figures.append(sqnr_db(expected=before, actual=after))
+        if answers and all(name in answer and answer[name].shape == before[:1].shape for answer in answers):
+            own.append(sqnr_db(expected=before, actual=np.concatenate([answers[i][name] for i in chosen])))
         if before.ndim == 2 and before.shape[1] > 1:
             agreements.append(float(np.mean(before.argmax(-1) == after.argmax(-1))))
     worst, top1 = min(figures), min(agreements, default=None)
     classes = "" if top1 is None else f", and {top1:.0%} of the first classes"
     problem = (
         f"{precision} leaves {worst:.1f} dB SQNR of the trained network{classes}, where {MIN_COMPRESSED_DB:g} dB is the least: "
-        "it takes more bits, or training with such weights"
+        "it takes more bits, or training with such numbers"
     )
-    return Compression(worst, top1, MIN_COMPRESSED_DB, problem if worst < MIN_COMPRESSED_DB else "")
+    return Compression(worst, top1, MIN_COMPRESSED_DB, problem if worst < MIN_COMPRESSED_DB else "", min(own, default=None))
 
 
 def judge(

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 import edgekit
 from edgekit import registry
-from edgekit.desk import Desk, Line
+from edgekit.calibration import Calibration
+from edgekit.desk import Desk, Line, program_name, reference_name
 from edgekit.envelope import choose_arithmetics, measure_envelope
 from edgekit.errors import InputError, TargetMissing, UsageError
 from edgekit.examination import Examiner, Watcher
@@ -39,6 +40,7 @@ from edgekit.manifest import (
     write_json,
 )
 from edgekit.parity import Parity, judge, judge_compression
+from edgekit.precision import INT8
 from edgekit.prediction import Prediction, rank
 from edgekit.preprocessing import read_image
 from edgekit.profile import StaticProfiler
@@ -49,7 +51,7 @@ from edgekit.request import FILE_NAME as REQUEST
 from edgekit.request import ConvertRequest, PredictRequest, ProfileRequest, VerifyRequest
 from edgekit.target import ConvertJob, LoadJob, Runner, Target
 
-PROGRAM, CARD, REFERENCE, PREDICTIONS = "program.pt2", "model.json", "reference.npz", "predictions.json"
+CARD, REFERENCE, CALIBRATION, PREDICTIONS = "model.json", "reference.npz", "calibration.json", "predictions.json"
 MAX_EXAMINED = 4  # inputs on which the operators of a quantised artifact are judged alone
 REFERENCE_RUNTIME_NOTE = (
     "checked with {runtime}, not with the vendor's: the verdict is about the saved artifact's numbers, and cannot know on which "
@@ -69,15 +71,16 @@ def convert(desk: Desk, line: Line) -> Report:
         return replace(card_report, status="skipped", problem=Problem("import", "TargetMissing", available.reason))
     _check_precision(target, request.precision)
 
-    line.wait("program")
+    line.wait(program_name(request.precision))
     from edgekit.mobilenet.program import load_program
 
     line.enter("convert")
     card: ModelCard = read_json(desk.shared / CARD, ModelCard)
-    program = load_program(desk.shared / PROGRAM)
+    program = load_program(desk.shared / f"{program_name(request.precision)}.pt2")
     folder = desk.work / "artifact"
     folder.mkdir()
     conversion = target.convert(ConvertJob(program, request.precision, request.options, folder, card))
+    calibration = read_json(desk.shared / CALIBRATION, Calibration) if request.precision == INT8 else None
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         edgekit_version=edgekit.__version__,
@@ -90,7 +93,7 @@ def convert(desk: Desk, line: Line) -> Report:
         outputs=conversion.outputs or program.outputs,
         files=record_files(folder, folder),
         options=conversion.options,
-        notes=conversion.notes,
+        notes=(*conversion.notes, *(calibration.notes if calibration else ())),
         versions=_versions(target),
     )
     for path in folder.iterdir():
@@ -99,6 +102,7 @@ def convert(desk: Desk, line: Line) -> Report:
     write_json(desk.work / MANIFEST, manifest)
     report = replace(
         card_report,
+        calibration=calibration,
         model=card.name,
         status="converted",
         size_bytes=manifest.size_bytes,
@@ -106,8 +110,8 @@ def convert(desk: Desk, line: Line) -> Report:
         notes=manifest.notes,
         files=manifest.files,
     )
-    line.wait("reference")
-    shutil.copyfile(desk.shared / REFERENCE, desk.work / REFERENCE)
+    line.wait(reference_name(request.precision))
+    shutil.copyfile(desk.shared / f"{reference_name(request.precision)}.npz", desk.work / REFERENCE)
     if available.runs == "no":
         return replace(report, problem=Problem("load", "TargetMissing", available.reason))
     return _verified(report, target, desk, line, request.num_threads)
@@ -199,7 +203,7 @@ def _verified(report: Report, target: Target, desk: Desk, line: Line, num_thread
             findings = runner.findings if isinstance(runner, Watcher) else ()
     except InputError as error:  # the runtime says no to the artifact, which is a verdict
         return replace(report, status="failed", problem=Problem(line.stage, type(error).__name__, str(error)))
-    compression = judge_compression(trained, manifest.precision)
+    compression = judge_compression(trained, manifest.precision, answers)
     parity = judge(reference, answers, manifest.outputs, target.tolerances[manifest.precision], compression)
     stand_in = (REFERENCE_RUNTIME_NOTE.format(runtime=runtime.runtime),) if runtime.kind == "reference" else ()
     report = _with_notes(replace(report, runtime=runtime, parity=parity, findings=findings), *left_out, *stand_in)

@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import InputError
-from edgekit.precision import COMPRESSED
+from edgekit.precision import APPROXIMATE
 from edgekit.samples import Sample
 
 if TYPE_CHECKING:
     from torch import nn
+    from torch.fx import GraphModule
 
 Outputs = dict[str, NDArray[np.floating]]
 YARDSTICKS = {"float32": "float32", "float16": "float16", "stored-float16": "float16"}
 """The yardsticks, and the type of their answers. "float32" and "float16" are PyTorch's own arithmetic. "stored-float16" is the
 float64 network again, with weights and every result rounded to float16: what storing float16 costs, whatever computes."""
-FLOAT16_YARDSTICKS = tuple(kind for kind, precision in YARDSTICKS.items() if precision == "float16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +36,25 @@ class Reference:
         float64: one dict of outputs per sample, computed in float64 from the network as trained, batch norms unfolded: a
             mistake in folding is an error like any other.
         yardsticks: the same with the rounding that no artifact can be blamed for, by the names of `YARDSTICKS`.
-        compressed: the same of the network with compressed weights, by precision.
+        approximate: the same of what stands in for the network, by precision: with compressed weights, or the int8 program.
     """
 
     samples: tuple[Sample, ...]
     float64: tuple[Outputs, ...]
     yardsticks: Mapping[str, tuple[Outputs, ...]]
-    compressed: Mapping[str, Reference] = field(default_factory=dict)
+    approximate: Mapping[str, Reference] = field(default_factory=dict)
 
     def of(self, precision: str) -> Reference:
         """What an artifact of this precision is judged against: other weights are another network.
 
         Raises:
-            InputError: of compressed weights that there are no answers of.
+            InputError: of a network that there are no answers of.
         """
-        if precision not in COMPRESSED:
+        if precision not in APPROXIMATE:
             return self
-        if precision not in self.compressed:
-            raise InputError(f"the reference has no answers of the network with weights of {precision}: convert again")
-        return self.compressed[precision]
+        if precision not in self.approximate:
+            raise InputError(f"the reference has no answers of the network in {precision}: convert again")
+        return self.approximate[precision]
 
 
 def compute_reference(
@@ -72,30 +72,47 @@ def compute_reference(
     from edgekit.mobilenet.compression import compress_network
     from edgekit.mobilenet.float16 import StoredAsFloat16
 
-    # One thread: conversions run beside this, and OpenMP's threads spin while they wait for a core that is taken. Two threads on
-    # two busy cores took 18 s for what one does in 0.1 s.
-    torch.set_num_threads(1)
-
-    def run(module: nn.Module, dtype: torch.dtype) -> tuple[Outputs, ...]:
-        answers = []
-        with torch.no_grad():
-            for sample in samples:
-                out = module(torch.from_numpy(sample.image_nchw).to(dtype))
-                tensors = out if isinstance(out, tuple) else (out,)
-                answers.append({name: t.to(dtype).numpy() for name, t in zip(output_names, tensors, strict=True)})
-        return tuple(answers)
-
     def measure(kind: str) -> tuple[Outputs, ...]:
-        dtype = getattr(torch, YARDSTICKS[kind])
+        dtype = YARDSTICKS[kind]
         stored = kind == "stored-float16"
-        return run(StoredAsFloat16(fold_batch_norm(network)) if stored else copy.deepcopy(network).to(dtype), dtype)
+        twin = StoredAsFloat16(fold_batch_norm(network)) if stored else copy.deepcopy(network).to(getattr(torch, dtype))
+        return _run(twin, output_names, samples, dtype)
 
     measured = {kind: measure(kind) for kind in yardsticks}
     others = {
-        precision: compute_reference(compress_network(network, precision), output_names, samples, yardsticks=FLOAT16_YARDSTICKS)
-        for precision in compressed
+        precision: compute_reference(compress_network(network, precision), output_names, samples) for precision in compressed
     }
-    return Reference(tuple(samples), run(copy.deepcopy(network).double(), torch.float64), measured, others)
+    exact = _run(copy.deepcopy(network).double(), output_names, samples, "float64")
+    return Reference(tuple(samples), exact, measured, others)
+
+
+def compute_int8_reference(module: GraphModule, output_names: Sequence[str], samples: Sequence[Sample]) -> Reference:
+    """Run an int8 program on every sample: in exact arithmetic, and as torch does for the yardstick.
+
+    Args:
+        module: float32 in and out, as `edgekit.quantization` makes it.
+        output_names: in the order of its results.
+        samples: the inputs.
+    """
+    from edgekit.quantization.exact import ExactInt8
+
+    exact = _run(ExactInt8(module), output_names, samples, "float64")
+    return Reference(tuple(samples), exact, {"float32": _run(module, output_names, samples, "float32")})
+
+
+def _run(module: nn.Module, output_names: Sequence[str], samples: Sequence[Sample], dtype: str) -> tuple[Outputs, ...]:
+    import torch
+
+    # One thread: conversions run beside this, and OpenMP's threads spin while they wait for a core that is taken. Two threads on
+    # two busy cores took 18 s for what one does in 0.1 s.
+    torch.set_num_threads(1)
+    answers = []
+    with torch.no_grad():
+        for sample in samples:
+            out = module(torch.from_numpy(sample.image_nchw).to(getattr(torch, dtype)))
+            tensors = out if isinstance(out, tuple) else (out,)
+            answers.append({name: t.to(getattr(torch, dtype)).numpy() for name, t in zip(output_names, tensors, strict=True)})
+    return tuple(answers)
 
 
 def save_reference(reference: Reference, path: Path) -> None:
@@ -105,7 +122,7 @@ def save_reference(reference: Reference, path: Path) -> None:
         "kinds": np.array([sample.kind for sample in reference.samples]),
         "images_nchw": np.concatenate([sample.image_nchw for sample in reference.samples]),
     }
-    for prefix, part in {"": reference, **{f"{name}/": part for name, part in reference.compressed.items()}}.items():
+    for prefix, part in {"": reference, **{f"{name}/": part for name, part in reference.approximate.items()}}.items():
         for kind, answers in {"float64": part.float64, **part.yardsticks}.items():
             for name in answers[0]:
                 arrays[f"{prefix}{kind}/{name}"] = np.stack([answer[name] for answer in answers])
@@ -126,8 +143,8 @@ def load_reference(path: Path) -> Reference:
             Sample(str(name), "image" if kind == "image" else "synthetic", np.ascontiguousarray(image[None]))
             for name, kind, image in zip(arrays["names"], arrays["kinds"], arrays["images_nchw"], strict=True)
         )
-        compressed = {name: _network(arrays, samples, f"{name}/") for name in COMPRESSED if _has(arrays, name)}
-        return replace(_network(arrays, samples, ""), compressed=compressed)
+        approximate = {name: _network(arrays, samples, f"{name}/") for name in APPROXIMATE if _has(arrays, name)}
+        return replace(_network(arrays, samples, ""), approximate=approximate)
     except FileNotFoundError as error:
         raise InputError(f"{path.parent} has no {path.name}: it is needed to check the artifact's numbers") from error
     except (

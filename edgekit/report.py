@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from edgekit import errors
+from edgekit.accuracy import Accuracy
+from edgekit.calibration import Calibration
 from edgekit.envelope import Envelope
 from edgekit.examination import Finding, OperationError
 from edgekit.latency import Latency
@@ -19,7 +21,7 @@ from edgekit.target import RuntimeInfo
 FILE_NAME = "report.json"
 Status = Literal["passed", "converted", "failed", "skipped"]
 RuntimeKind = Literal["native", "reference"]
-Stage = Literal["start", "import", "capture", "convert", "load", "parity", "latency", "done"]
+Stage = Literal["start", "import", "capture", "convert", "load", "parity", "latency", "evaluate", "done"]
 
 # Which answer a run of several targets gives to the shell: a crash hides everything, a "no" hides a "not verified".
 SEVERITY = (70, 130, 5, 4, 2, 1, 3, 0)
@@ -96,7 +98,9 @@ class Report:
         others: what other runtimes said of the same files. The verdict above stands.
         findings: what the runtime saw inside that is not finite, or nearly too large.
         operations: of a quantised artifact, each operator judged alone.
+        calibration: what an int8 artifact's ranges were measured on.
         envelope: the numbers in other arithmetics; None where they were not asked for.
+        accuracy: on labelled pictures, against the float model; None where it was not asked for. evaluation.json has the rest.
     """
 
     model: str
@@ -120,6 +124,8 @@ class Report:
     findings: tuple[Finding, ...] = ()
     operations: tuple[OperationError, ...] = ()
     envelope: Envelope | None = None
+    accuracy: Accuracy | None = None
+    calibration: Calibration | None = None
 
     @property
     def judgement(self) -> Judgement | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,22 +15,26 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgekit import registry
+from edgekit.calibration import spread
+from edgekit.dataset import find_pictures
+from edgekit.desk import program_name, reference_name
 from edgekit.errors import InputError, OutputError, UsageError
 from edgekit.latency import LatencyPlan
 from edgekit.launcher import LOG, Launcher
 from edgekit.machine import available_cores, describe_machine
 from edgekit.manifest import FILE_NAME as MANIFEST
-from edgekit.manifest import ModelCard, read_manifest, write_json
+from edgekit.manifest import read_manifest, write_json
 from edgekit.output import check_places, publish, staging_in
-from edgekit.pipeline import CARD, PREDICTIONS, PROGRAM, REFERENCE
-from edgekit.precision import COMPRESSED
+from edgekit.pipeline import PREDICTIONS, REFERENCE
+from edgekit.precision import INT8
 from edgekit.prediction import Prediction
 from edgekit.preprocessing import Preprocessing
-from edgekit.reference import YARDSTICKS, compute_reference, save_reference
+from edgekit.reference import save_reference
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 from edgekit.request import ConvertRequest, PredictRequest, ProfileRequest, VerifyRequest
-from edgekit.samples import find_images, make_samples, shipped_pictures
+from edgekit.samples import find_images, shipped_pictures
+from edgekit.shared import Pictures, answers_of, make_shared
 
 if TYPE_CHECKING:
     from edgekit.mobilenet.checkpoint import Checkpoint
@@ -58,6 +62,7 @@ class ConvertPlan:
         images: a folder of real pictures for parity, or None for those edgekit ships.
         num_threads: of the runtimes.
         latency: how to time, or None not to.
+        calibration: pictures for int8: a folder, a list, or "digits".
         force: replace artifacts that are there already.
         jobs: workers side by side; 0 for one per core.
     """
@@ -71,6 +76,7 @@ class ConvertPlan:
     images: Path | None = None
     num_threads: int = 1
     latency: LatencyPlan | None = field(default_factory=LatencyPlan)
+    calibration: Path | None = None
     force: bool = False
     jobs: int = 0
 
@@ -98,6 +104,10 @@ def convert(plan: ConvertPlan, on_stage: OnStage = silent) -> tuple[Result, ...]
     """
     for target in plan.targets:
         registry.find(target)
+    if INT8 in plan.precisions and not plan.calibration:
+        raise UsageError(
+            "int8 needs --calibration: a folder or a list of 100 pictures or more like those the app will see, or `digits`"
+        )
     for target in plan.options:
         if target and target not in plan.targets:
             raise UsageError(
@@ -110,14 +120,15 @@ def convert(plan: ConvertPlan, on_stage: OnStage = silent) -> tuple[Result, ...]
         for precision in plan.precisions
     }
     check_places(plan.output, cells, force=plan.force)
-    images = find_images(plan.images, limit=MAX_IMAGES) if plan.images else ()
-    launcher = Launcher(on_stage, {"program": threading.Event(), "reference": threading.Event()})
+    resources = {name: threading.Event() for each in plan.precisions for name in (program_name(each), reference_name(each))}
+    launcher = Launcher(on_stage, {program_name(""): threading.Event(), reference_name(""): threading.Event(), **resources})
     with staging_in(plan.output) as staging, _pool(launcher, plan.jobs or available_cores()) as pool:
         shared = staging / "shared"
         shared.mkdir()
+        pictures = _pictures(plan, shared)
         futures = {cell: pool.submit(_convert_cell, launcher, cell, cells[cell], staging) for cell in cells}
         on_stage("model", "capture")
-        _capture(plan, images, shared, launcher)
+        _share(plan, pictures, shared, launcher)
         on_stage("model", "done")
         reports = {cell: future.result() for cell, future in futures.items()}
         if plan.latency:
@@ -151,7 +162,7 @@ def verify(
             on_stage("model", "reference")
             checkpoint = _open(model, overrides)
             pictures = find_images(images, limit=MAX_IMAGES) if images else ()
-            _save_reference(checkpoint, pictures, reference, precisions={read_manifest(each).precision for each in folders})
+            save_reference(answers_of(checkpoint, pictures, {read_manifest(each).precision for each in folders}), reference)
         for folder in folders:
             request = VerifyRequest(num_threads, tuple(arithmetics))
             results.append(_judge_again("verify", launcher, folder, request, work, num_threads, reference))
@@ -297,36 +308,21 @@ def _open(model: str, overrides: Overrides | None) -> Checkpoint:
     return open_checkpoint(model, overrides)
 
 
-def _capture(plan: ConvertPlan, images: Sequence[Path], shared: Path, launcher: Launcher) -> None:
-    """Write what all workers share, in the order they need it: program and model card, then the reference."""
+def _pictures(plan: ConvertPlan, work: Path) -> Pictures:
+    parity = find_images(plan.images, limit=MAX_IMAGES) if plan.images else ()
+    calibration = spread(find_pictures(plan.calibration, work)) if plan.calibration else ()
+    return Pictures(parity, calibration)
+
+
+def _share(plan: ConvertPlan, pictures: Pictures, folder: Path, launcher: Launcher) -> None:
     checkpoint = _open(plan.model, plan.overrides)
-    from edgekit.mobilenet.program import capture_program, save_program
-
-    save_program(capture_program(checkpoint.network()), shared / PROGRAM)
     path = Path(plan.model.removeprefix("hf://"))
-    card = ModelCard(
-        _short_name(plan.model),
-        path.expanduser().resolve().name if path.exists() else checkpoint.source,  # apps ship this: no paths of a machine
-        checkpoint.sha256,
-        "classification",
-        checkpoint.spec,
-        checkpoint.preprocessing,
-        checkpoint.labels,
-    )
-    write_json(shared / CARD, card)
-    launcher.ready["program"].set()
-    _save_reference(checkpoint, images, shared / REFERENCE, precisions=plan.precisions)
-    launcher.ready["reference"].set()
+    source = path.expanduser().resolve().name if path.exists() else checkpoint.source  # apps ship this: no paths of a machine
 
+    def is_ready(resource: str) -> None:
+        launcher.ready[resource].set()
 
-def _save_reference(checkpoint: Checkpoint, images: Sequence[Path], path: Path, *, precisions: Collection[str]) -> None:
-    """Write the reference with what artifacts of these precisions are judged against; the yardsticks of float32 always."""
-    network = checkpoint.network()
-    samples = make_samples(checkpoint.preprocessing, size=checkpoint.spec.resolution, images=images)
-    yardsticks = [kind for kind, precision in YARDSTICKS.items() if precision == "float32" or precision in precisions]
-    compressed = [precision for precision in precisions if precision in COMPRESSED]
-    reference = compute_reference(network, network.output_names, samples, yardsticks=yardsticks, compressed=compressed)
-    save_reference(reference, path)
+    make_shared(checkpoint, _short_name(plan.model), source, plan.precisions, pictures, folder, is_ready)
 
 
 def _request(plan: ConvertPlan, target: str, precision: str) -> ConvertRequest:

@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
 EXAMPLES = (
     "Examples:  edgekit convert --target coreml  |  "
     "edgekit convert -m google/mobilenet_v2_1.0_224 -t all -p float32 -p float16  |  "
+    "edgekit convert -m model.pth -t all -p int8 --calibration photographs  |  "
     "edgekit convert -m model.pth -t onnx --labels labels.txt --option onnx.opset=18"
 )
 
@@ -40,6 +41,13 @@ def convert(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder that gets one folder per artifact.")] = Path("out"),
     option: Annotated[list[str], typer.Option("--option", help="key=value for the targets, or target.key=value.")] = [],  # noqa: B006  (typer's form)
     images: flags.Images = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibration",
+            help="Pictures for int8, 100 or more: a folder, a list of files, or `digits`. [default: digits for that model]",
+        ),
+    ] = None,
     width: flags.Width = None,
     resolution: flags.Resolution = None,
     padding: flags.PaddingFlag = None,
@@ -58,6 +66,7 @@ def convert(
     """Convert a model, check every artifact's numbers against PyTorch, and measure its latency."""
     from edgekit import registry, run
     from edgekit.cli.show import Progress, show_results
+    from edgekit.dataset import DIGITS
     from edgekit.errors import TargetMissing, UsageError
     from edgekit.latency import LatencyPlan
 
@@ -79,6 +88,7 @@ def convert(
         images=images,
         num_threads=threads,
         latency=LatencyPlan(iterations, max_seconds, warmup) if latency else None,
+        calibration=calibration or (Path(DIGITS) if model == DIGITS else None),
         force=force,
         jobs=jobs,
     )

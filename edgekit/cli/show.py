@@ -17,6 +17,7 @@ from rich.text import Text
 
 from edgekit.examination import summarise
 from edgekit.parity import Parity
+from edgekit.precision import INT8
 from edgekit.prediction import Prediction
 from edgekit.report import Report, overall_exit_code
 from edgekit.run import Result
@@ -172,14 +173,15 @@ def _inside_notes(report: Report) -> list[str]:
 
 
 def _compression_notes(report: Report) -> list[str]:
-    """What the weights of this precision cost, which the figures of the row leave out."""
+    """What this precision costs whatever the target, which the figures of the row leave out."""
     compression = report.parity.compression if report.parity else None
     if compression is None:
         return []
     classes = "" if compression.top1 is None else f" and {compression.top1:.0%} of its first classes"
+    twin = "the int8 program" if report.precision == INT8 else "the network that has these weights"
     return [
         f"{report.precision} leaves {compression.sqnr_db:.1f} dB SQNR of the trained {report.model}{classes}; SQNR and top-1 "
-        "above compare the artifact with the network that has these weights"
+        f"above compare the artifact with {twin}"
     ]
 
 

@@ -43,6 +43,8 @@ def save_program(program: Program, path: Path) -> None:
 
 def load_program(path: Path) -> Program:
     """Read what `save_program` wrote."""
+    import torch.ao.quantization.fx._decomposed
+
     extra = {_NAMES: ""}
     exported = torch.export.load(path, extra_files=extra)
     signature = msgspec.json.decode(extra[_NAMES], type=_Signature)

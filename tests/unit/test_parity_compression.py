@@ -39,7 +39,7 @@ def compressed_reference(db: float, *, synthetic: int = 0) -> Reference:
     """With the answers of a network whose weights of "palettized-4" cost so much on every sample."""
     expected = [np.random.default_rng(seed).standard_normal((1, 12)) for seed in range(4)]
     compressed = reference_of([with_error(answer, db) for answer in expected], synthetic=synthetic)
-    return replace(reference_of(expected, synthetic=synthetic), compressed={"palettized-4": compressed})
+    return replace(reference_of(expected, synthetic=synthetic), approximate={"palettized-4": compressed})
 
 
 def test_compression_costs_what_the_compressed_network_differs() -> None:
@@ -54,15 +54,27 @@ def test_compression_costs_what_the_compressed_network_differs() -> None:
 def test_compression_is_judged_on_all_images_together_and_on_no_other_input() -> None:
     reference = compressed_reference(30.0, synthetic=1)
     before = [answer["logits"] for answer in reference.float64]
-    after = [answer["logits"] for answer in reference.compressed["palettized-4"].float64]
+    after = [answer["logits"] for answer in reference.approximate["palettized-4"].float64]
     after[0] = before[1]  # 0 dB or less, and another first class
     after[3] = before[3] + 1e6  # synthetic
-    changed = replace(reference, compressed={"palettized-4": reference_of(after, synthetic=1)})
+    changed = replace(reference, approximate={"palettized-4": reference_of(after, synthetic=1)})
     compression = judge_compression(changed, "palettized-4")
     assert compression is not None
     signal, noise = (sum(float((each**2).sum()) for each in rows) for rows in (before[:3], np.subtract(after, before)[:3]))
     assert compression.sqnr_db == pytest.approx(10 * math.log10(signal / noise))
     assert compression.top1 == pytest.approx(2 / 3)
+
+
+def test_what_the_target_adds_is_told_apart() -> None:
+    reference = compressed_reference(23.0)
+    answers = [{"logits": with_error(answer["logits"], 15.0).astype(np.float32)} for answer in reference.float64]
+    compression = judge_compression(reference, "palettized-4", answers)
+    assert compression is not None
+    assert (compression.sqnr_db, compression.artifact_sqnr_db) == (pytest.approx(23.0), pytest.approx(15.0, abs=1e-3))
+    probabilities = [{"probabilities": answer["logits"]} for answer in answers]
+    other = judge_compression(reference, "palettized-4", probabilities)
+    assert other is not None
+    assert other.artifact_sqnr_db is None
 
 
 def test_an_artifact_of_a_network_that_compression_ruined_fails_though_it_is_that_network() -> None:
@@ -78,7 +90,7 @@ def test_an_artifact_of_a_network_that_compression_ruined_fails_though_it_is_tha
 
 def test_an_artifact_is_judged_against_the_network_that_has_its_weights() -> None:
     reference = compressed_reference(15.0)
-    right, wrong = reference.compressed["palettized-4"].float64, reference.float64
+    right, wrong = reference.approximate["palettized-4"].float64, reference.float64
     assert judge(reference.of("palettized-4"), right, [LOGITS], FLOAT16_TOLERANCE).passed
     assert not judge(reference.of("palettized-4"), wrong, [LOGITS], FLOAT16_TOLERANCE).passed
     assert reference.of("float16") is reference
