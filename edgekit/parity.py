@@ -100,8 +100,8 @@ class Compression:
     """What fewer bits change, whatever the target: the compressed network, or the int8 program, against the network as trained.
 
     Attributes:
-        sqnr_db: in exact arithmetic, of all images together, for the worst output. The worst image would say little: an answer that happens to be near
-            zero is off by more than its size.
+        sqnr_db: in exact arithmetic, of all images together, for the worst output. The worst image would say little: an answer
+            that happens to be near zero is off by more than its size.
         top1: part of the images with the same largest class, for the worst output; None where there are no classes.
         min_sqnr_db: what it must reach.
         problem: why it fails; empty when it passes.

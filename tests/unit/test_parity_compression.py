@@ -94,5 +94,5 @@ def test_an_artifact_is_judged_against_the_network_that_has_its_weights() -> Non
     assert judge(reference.of("palettized-4"), right, [LOGITS], FLOAT16_TOLERANCE).passed
     assert not judge(reference.of("palettized-4"), wrong, [LOGITS], FLOAT16_TOLERANCE).passed
     assert reference.of("float16") is reference
-    with pytest.raises(InputError, match=r"no answers of the network with weights of int8-weights"):
+    with pytest.raises(InputError, match=r"no answers of the network in int8-weights"):
         reference.of("int8-weights")
