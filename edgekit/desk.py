@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -78,6 +79,6 @@ class Line:
         self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self.since
         self.since = now
 
-    def _say(self, message: dict[str, str] | dict[str, int]) -> None:
+    def _say(self, message: Mapping[str, str | int]) -> None:
         self.pipe.write(json.dumps(message) + "\n")
         self.pipe.flush()

@@ -23,8 +23,12 @@ def input_of(picture: Image.Image, preprocessing: Preprocessing, spec: TensorSpe
     Returns:
         float32 NCHW, a batch of one: normalised, or whole numbers from 0 to 255 where the artifact normalises.
     """
-    pixels = preprocessing.pixels(picture)
-    return preprocessing.picture(pixels) if spec.dtype == PICTURE else preprocessing.normalise(pixels)
+    return input_of_pixels(preprocessing.pixels(picture), preprocessing, spec)
+
+
+def input_of_pixels(pixels_hwc: NDArray[np.uint8], preprocessing: Preprocessing, spec: TensorSpec) -> NDArray[np.float32]:
+    """Turn pixels, as `Preprocessing.pixels` returns them, into what the artifact takes: see `input_of`."""
+    return preprocessing.picture(pixels_hwc) if spec.dtype == PICTURE else preprocessing.normalise(pixels_hwc)
 
 
 def random_input(spec: TensorSpec) -> NDArray[np.float32]:

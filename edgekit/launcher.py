@@ -34,10 +34,12 @@ class Launcher:
     Attributes:
         on_stage: told (cell, stage) whenever a worker enters a stage; called from the worker's thread.
         ready: resources that workers may ask for, each set when it is there.
+        on_progress: told (cell, done, total) as a stage goes on, by workers that say so.
     """
 
     on_stage: Callable[[str, str], None] = lambda cell, stage: None
     ready: Mapping[str, threading.Event] = field(default_factory=dict)
+    on_progress: Callable[[str, int, int], None] = lambda cell, done, total: None
     _running: set[subprocess.Popen[str]] = field(default_factory=set)
     _stopped: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -146,6 +148,8 @@ class Launcher:
             if "stage" in message:
                 stage = message["stage"]
                 self.on_stage(cell, stage)
+            elif "done" in message:
+                self.on_progress(cell, message["done"], message["total"])
             elif "wait" in message:
                 self.on_stage(cell, f"waiting for the {message['wait']}")
                 self.ready[message["wait"]].wait()

@@ -72,3 +72,20 @@ class AnswerRequest:
     target: str
     inputs: tuple[Mapping[str, str], ...]
     num_threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateRequest:
+    """Answer all pictures of a set.
+
+    Attributes:
+        shape: of the pixels: pictures, height, width, channels.
+        num_threads: of the runtime.
+        float_model: the checkpoint to ask instead of the artifact that was made of it; None for the artifact.
+        searched: the manifest names that checkpoint, and not the user.
+    """
+
+    shape: tuple[int, int, int, int]
+    num_threads: int = 1
+    float_model: str | None = None
+    searched: bool = False

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-from edgekit import foreign, pipeline
+from edgekit import foreign, pipeline, scores
 from edgekit.desk import Desk, Line
 from edgekit.errors import EdgekitError
 from edgekit.manifest import write_json
@@ -29,6 +29,7 @@ MODES = {
     "profile": pipeline.profile,
     "predict": pipeline.predict,
     "answer": foreign.answer,
+    "evaluate": scores.evaluate,
 }
 
 

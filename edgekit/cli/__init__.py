@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from edgekit import __version__
-from edgekit.cli import artifact, convert, describe, train
+from edgekit.cli import artifact, convert, describe, evaluate, train
 from edgekit.errors import EdgekitError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 convert.register(app)
 artifact.register(app)
+evaluate.register(app)
 describe.register(app)
 train.register(app)
 

@@ -62,7 +62,6 @@ def test_a_folder_per_class(tmp_path: Path) -> None:
         ("file,label\na.jpg,heron\n", r"labels\.csv, line 2: the model has no class 'heron'"),
         ("file,index\na.jpg,4\n", "'4' is no class of a model with 4"),
         ("file,index\na.jpg,-1\n", "'-1' is no class"),
-        ("file,index\nc.jpg,1\n", r"there is no picture 'c\.jpg'"),
         ("picture,index\na.jpg,1\n", "columns file, and label or index"),
         ("file\na.jpg\n", "columns file, and label or index"),
         ("", "columns file"),

@@ -1,0 +1,153 @@
+"""A model's answers to many pictures, in the worker: an artifact's one by one, the float model's in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit import registry
+from edgekit.desk import Desk, Line
+from edgekit.errors import EdgekitError, InputError, TargetMissing, UsageError
+from edgekit.interface import input_of_pixels
+from edgekit.machine import describe_machine
+from edgekit.manifest import Manifest, ModelCard, read_json, read_manifest
+from edgekit.report import Report
+from edgekit.request import FILE_NAME as REQUEST
+from edgekit.request import EvaluateRequest
+from edgekit.target import LoadJob, RuntimeInfo
+
+if TYPE_CHECKING:
+    from edgekit.mobilenet.network import MobileNet
+
+PIXELS, SCORES = "pixels.bin", "scores.npz"
+FLOAT_BATCH = 32  # pictures: more is no faster on a CPU, and takes memory
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """What answers.
+
+    Attributes:
+        runtime: what runs.
+        batch: pictures that it takes at once.
+        take: uint8 NHWC -> its input.
+        infer: its input -> scores, one row a picture.
+    """
+
+    runtime: RuntimeInfo
+    batch: int
+    take: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+    infer: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+def evaluate(desk: Desk, line: Line) -> Report:
+    """Answer all pictures, by the artifact or by the float model that it was made of; the answers go to scores.npz."""
+    request: EvaluateRequest = read_json(desk.work / REQUEST, EvaluateRequest)
+    manifest = read_manifest(desk.artifact)
+    card = manifest.model
+    pixels = np.memmap(desk.shared / PIXELS, np.uint8, "r", shape=request.shape)
+    line.enter("import")
+    with _artifact(desk, manifest, request) if request.float_model is None else _float_model(card, request) as model:
+        line.enter("evaluate")
+        values, seconds = _answer(model, pixels, card.spec.classes, line)
+    np.savez(desk.work / SCORES, values=values, seconds=seconds)
+    return Report(card.name, manifest.target, manifest.precision, "converted", describe_machine(), runtime=model.runtime)
+
+
+def _answer(model: _Model, pixels: NDArray[np.uint8], classes: int, line: Line) -> tuple[NDArray[np.float32], float]:
+    """Scores (pictures, classes), and the seconds that inference alone took."""
+    values = np.empty((len(pixels), classes), np.float32)
+    seconds = 0.0
+    model.infer(model.take(pixels[: model.batch]))  # the first call allocates: not counted
+    for start in range(0, len(pixels), model.batch):
+        given = model.take(pixels[start : start + model.batch])
+        before = perf_counter()
+        answer = model.infer(given)
+        seconds += perf_counter() - before
+        if answer.size != len(given) * classes:
+            raise InputError(
+                f"the answer to an image has {answer.size // len(given)} values, and the model has {classes} classes"
+            )
+        values[start : start + len(given)] = answer.reshape(len(given), classes)
+        line.advance(start + len(given), len(pixels))
+    return values, seconds
+
+
+@contextmanager
+def _artifact(desk: Desk, manifest: Manifest, request: EvaluateRequest) -> Iterator[_Model]:
+    target = registry.load(manifest.target)
+    available = target.probe()
+    if available.runs == "no":
+        raise TargetMissing(f"this artifact cannot run here: {available.reason}")
+    spec, output, preprocessing = manifest.inputs[0], manifest.outputs[0], manifest.model.preprocessing
+    job = LoadJob(
+        desk.artifact / manifest.entry,
+        manifest.precision,
+        manifest.options,
+        manifest.inputs,
+        manifest.outputs,
+        request.num_threads,
+        manifest.model.labels,
+    )
+    with target.load(job) as runner:
+        yield _Model(
+            runner.runtime,
+            1,
+            lambda pixels: input_of_pixels(pixels[0], preprocessing, spec),
+            lambda image_nchw: runner.infer({spec.name: image_nchw})[output.name],
+        )
+
+
+@contextmanager
+def _float_model(card: ModelCard, request: EvaluateRequest) -> Iterator[_Model]:
+    """The network in PyTorch, from the checkpoint and as the model card describes it."""
+    import torch
+
+    torch.set_num_threads(request.num_threads)
+    network = open_float_model(card, request)
+
+    def infer(images_nchw: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            scores: NDArray[np.float32] = network(torch.from_numpy(images_nchw)).numpy()
+        return scores
+
+    def take(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.concatenate([card.preprocessing.normalise(each) for each in pixels])
+
+    yield _Model(RuntimeInfo("PyTorch", torch.__version__, "CPU", "float32"), FLOAT_BATCH, take, infer)
+
+
+def open_float_model(card: ModelCard, request: EvaluateRequest) -> MobileNet:
+    """Build the network that an artifact was made of.
+
+    Raises:
+        UsageError: there is no such checkpoint where the manifest says, or the one here is another.
+        EdgekitError: the checkpoint that the user names cannot be opened.
+    """
+    from edgekit.mobilenet.checkpoint import open_checkpoint
+    from edgekit.mobilenet.overrides import Overrides
+    from edgekit.mobilenet.weights import load_network
+
+    source, spec = request.float_model or "", card.spec
+    try:
+        # what the user once said about the files is in the model card
+        overrides = Overrides(spec.width, spec.resolution, spec.padding, spec.norm_eps)
+        checkpoint = open_checkpoint(source, overrides)
+    except EdgekitError as error:
+        if not request.searched:
+            raise
+        raise UsageError(
+            f"the manifest names {source!r} as the model of {card.name}, and it is not to be had: {error}. Give it with --model"
+        ) from error
+    if checkpoint.sha256 != card.sha256:
+        raise UsageError(
+            f"{source} is not the model of {card.name}: its sha256 begins with {checkpoint.sha256[:12]}, and the manifest's with "
+            f"{card.sha256[:12]}. Give the right one with --model"
+        )
+    return load_network(spec, checkpoint.tensors, source=source)
