@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,8 @@ INSTRUCTION_SETS = (
     "i8mm",
     "sve",
 )
+# what macOS calls those of them that Apple's CPUs may have
+APPLE_NAMES = {"AdvSIMD": "asimd", "neon": "asimd", "arm.FEAT_DotProd": "asimddp", "arm.FEAT_I8MM": "i8mm"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +72,34 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _cpu() -> tuple[str, set[str]]:
+@functools.cache
+def _cpu() -> tuple[str, frozenset[str]]:
+    """The CPU's name, and its instruction sets as Linux names them; nothing of a system that is neither Linux nor macOS."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return read_cpuinfo(Path("/proc/cpuinfo").read_text())
     except OSError:  # macOS has no /proc
-        return "", set()
-    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    return facts.get("model name", ""), set((facts.get("flags") or facts.get("Features") or "").split())
+        return read_sysctl(_sysctl())
+
+
+def read_cpuinfo(text: str) -> tuple[str, frozenset[str]]:
+    """Read Linux's /proc/cpuinfo; all cores are alike as far as a runtime asks."""
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
+    return facts.get("model name", ""), frozenset((facts.get("flags") or facts.get("Features") or "").split())
+
+
+def read_sysctl(text: str) -> tuple[str, frozenset[str]]:
+    """Read what macOS's `sysctl` prints of an Apple CPU. Written from Apple's list of names; never run on a Mac by us.
+
+    https://developer.apple.com/documentation/kernel/1387446-sysctlbyname/determining_instruction_set_characteristics
+    """
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
+    flags = frozenset(flag for name, flag in APPLE_NAMES.items() if facts.get(f"hw.optional.{name}") == "1")
+    return facts.get("machdep.cpu.brand_string", ""), flags
+
+
+def _sysctl() -> str:
+    names = ("machdep.cpu.brand_string", "hw.optional")
+    try:
+        return subprocess.run(["/usr/sbin/sysctl", *names], capture_output=True, text=True, check=False, timeout=10).stdout
+    except (OSError, subprocess.TimeoutExpired):  # no such command: what the CPU can do stays unknown
+        return ""
