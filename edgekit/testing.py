@@ -16,27 +16,44 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
+from edgekit import digits
 from edgekit.errors import UsageError
 from edgekit.mobilenet.checkpoint import open_checkpoint
 from edgekit.mobilenet.network import MobileNet
 from edgekit.mobilenet.program import capture_program
 from edgekit.parity import Parity, judge
 from edgekit.pipeline import answer_samples
-from edgekit.precision import COMPRESSED
-from edgekit.reference import Reference, compute_reference
+from edgekit.precision import APPROXIMATE, COMPRESSED, INT8
+from edgekit.preprocessing import Preprocessing
+from edgekit.quantization.program import capture_int8, quantise
+from edgekit.reference import Reference, compute_int8_reference, compute_reference
 from edgekit.samples import make_samples
 from edgekit.target import Conversion, ConvertJob, LoadJob, Program, Runner, Target
 
 MODEL = "digits"
+CALIBRATION = 48  # pictures
 DISTURBANCE = 0.1  # relative, of the weights of one layer in fifty
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """One network, as targets are given it."""
+
+    float32: Program
+    int8: Program
+
+    def of(self, precision: str) -> Program:
+        """What is converted to a precision."""
+        return self.int8 if precision == INT8 else self.float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +61,33 @@ class Case:
     """The embedded model, ready to convert.
 
     Attributes:
-        program: as it is.
+        trained: as it is.
         disturbed: with the weights of one pointwise convolution off by 10 %.
         reference: PyTorch's answers of the undisturbed network.
     """
 
-    program: Program
-    disturbed: Program
+    trained: Captured
+    disturbed: Captured
     reference: Reference
 
 
 def make_case() -> Case:
-    """Capture the embedded model twice and compute its reference."""
+    """Capture and quantise the embedded model twice, and compute its reference."""
     checkpoint = open_checkpoint(MODEL)
     network = checkpoint.network()
     samples = make_samples(checkpoint.preprocessing, size=checkpoint.spec.resolution)
+    trained = _capture(network, checkpoint.preprocessing)
     reference = compute_reference(network, network.output_names, samples, compressed=COMPRESSED)
-    return Case(capture_program(network), capture_program(disturb(checkpoint.network())), reference)
+    int8 = compute_int8_reference(trained.int8.exported.module(), network.output_names, samples)
+    disturbed = _capture(disturb(network), checkpoint.preprocessing)  # last: it changes the network
+    return Case(trained, disturbed, replace(reference, approximate={**reference.approximate, INT8: int8}))
+
+
+def _capture(network: MobileNet, preprocessing: Preprocessing) -> Captured:
+    program = capture_program(network)
+    pictures = [Image.fromarray(pixels) for pixels in digits.held_out()[0][-CALIBRATION:]]  # parity takes the first ones
+    images_nchw = [torch.from_numpy(preprocessing.normalise(preprocessing.pixels(picture))) for picture in pictures]
+    return Captured(program, capture_int8(quantise(program, images_nchw)))
 
 
 def disturb(network: MobileNet) -> MobileNet:
@@ -116,7 +143,7 @@ class TargetContract:
     @classmethod
     def made(cls, target: Target, case: Case, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Made]:
         """One artifact per precision."""
-        return {p: make_artifact(target, case.program, p, tmp_path_factory.mktemp(p)) for p in target.tolerances}
+        return {p: make_artifact(target, case.trained.of(p), p, tmp_path_factory.mktemp(p)) for p in target.tolerances}
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -157,7 +184,7 @@ class TargetContract:
     def test_disturbed_weights_fail(self, target: Target, case: Case, tmp_path: Path) -> None:
         """The negative control: one layer off by 10 % is noticed at every precision."""
         for precision in target.tolerances:
-            artifact = make_artifact(target, case.disturbed, precision, tmp_path / precision)
+            artifact = make_artifact(target, case.disturbed.of(precision), precision, tmp_path / precision)
             parity = artifact.judge(target, case.reference)
             assert not parity.passed, precision
             assert any("SQNR" in problem for problem in parity.problems)
@@ -175,12 +202,12 @@ class TargetContract:
         sizes = {p: sum(f.stat().st_size for f in a.folder.rglob("*") if f.is_file()) for p, a in made.items()}
         assert sizes["float16"] < 0.75 * sizes["float32"]
 
-    def test_compressed_weights_are_smaller_than_float16(self, made: Mapping[str, Made]) -> None:
+    def test_fewer_bits_are_smaller_than_float16(self, made: Mapping[str, Made]) -> None:
         """The values of such a precision can be stored in fewer bits, and are."""
         sizes = {p: sum(f.stat().st_size for f in a.folder.rglob("*") if f.is_file()) for p, a in made.items()}
-        for precision in COMPRESSED:
+        for precision in APPROXIMATE:
             if precision in sizes:
-                assert sizes[precision] < 0.9 * sizes["float16"], precision
+                assert sizes[precision] < 0.9 * sizes.get("float16", sizes["float32"]), precision
 
     def test_outputs_are_as_declared(self, runner: Runner, made: Mapping[str, Made], image: NDArray[np.float32]) -> None:
         """Names, shapes, float32."""
@@ -221,7 +248,7 @@ class TargetContract:
     def test_unknown_options_are_refused(self, target: Target, case: Case, tmp_path: Path) -> None:
         """With the valid ones named."""
         with pytest.raises(UsageError, match=r"no option 'no_such_option'"):
-            target.convert(ConvertJob(case.program, "float32", {"no_such_option": "1"}, tmp_path))
+            target.convert(ConvertJob(case.trained.float32, "float32", {"no_such_option": "1"}, tmp_path))
 
     def test_options_in_force_load_again(self, target: Target, made: Mapping[str, Made]) -> None:
         """They are strings, so that a manifest can hold them."""
