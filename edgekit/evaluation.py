@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgekit import errors
 from edgekit.accuracy import Accuracy, agreeing, count_right
-from edgekit.dataset import Pixels, Skipped, decode, find_labelled, spread
+from edgekit.dataset import DIGITS, Pixels, Skipped, decode, find_labelled, spread
 from edgekit.errors import EdgekitError, InputError, OutputError, UsageError
 from edgekit.launcher import Launcher
 from edgekit.machine import Machine, describe_machine
@@ -115,7 +115,7 @@ class Scores:
     runtime: RuntimeInfo
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Evaluator:
     """Judges artifacts of one model on one set of pictures, which are decoded once and which the float model answers once.
 
@@ -155,13 +155,12 @@ class Evaluator:
         if scores is None:
             return replace(self._described(manifest.target, manifest.precision, None), problem=report.problem)
         accuracy = count_right(scores.values, self.pixels.classes, self.float_scores.values)
-        disagreements = self._disagreements(scores)
         found = self._described(manifest.target, manifest.precision, scores)
         return replace(
             found,
             accuracy=accuracy,
-            disagreements=disagreements,
-            notes=(*found.notes, *_notes(accuracy, len(disagreements))),
+            disagreements=self._disagreements(scores),
+            notes=(*found.notes, *_notes(accuracy, scores)),
             problem=self._problem(accuracy),
         )
 
@@ -248,6 +247,7 @@ def prepare(folders: Sequence[Path], plan: EvaluationPlan, launcher: Launcher, w
         OutputError: no room for the pixels.
     """
     card = common_card([read_manifest(folder) for folder in folders])
+    source = find_source(card, plan.model)
     shared = work / "evaluation"
     shared.mkdir()
     pictures = find_labelled(plan.images, card.labels, card.spec.classes, shared)
@@ -259,14 +259,11 @@ def prepare(folders: Sequence[Path], plan: EvaluationPlan, launcher: Launcher, w
         path=shared / PIXELS,
         on_progress=lambda done, total: launcher.on_progress("images", done, total),
     )
-    request = EvaluateRequest(
-        pixels.shape, plan.num_threads, card.source if plan.model is None else plan.model, searched=plan.model is None
-    )
+    request = EvaluateRequest(pixels.shape, plan.num_threads, source)
     report, scores = ask(launcher, "float model", request, folders[0], shared)
     if scores is None:
         assert report.problem
-        log = f"\n{report.problem.log}" if report.problem.log else ""
-        raise errors.BY_NAME.get(report.problem.kind, EdgekitError)(f"the float model: {report.problem.message}{log}")
+        raise _float_error(report.problem, source, named_by_user=plan.model is not None)
     return Evaluator(card, plan.images.resolve().name, pixels, scores, launcher, shared, plan.num_threads, plan.max_drop_points)
 
 
@@ -333,10 +330,32 @@ def common_card(manifests: Sequence[Manifest]) -> ModelCard:
     return first
 
 
-def _notes(accuracy: Accuracy, disagreements: int) -> tuple[str, ...]:
+def find_source(card: ModelCard, model: str | None) -> str:
+    """Name the float model: what the user says, or what the manifest says where that may be found from here.
+
+    Raises:
+        UsageError: a manifest names a file without its folder, and it is not in this one.
+    """
+    source = card.source if model is None else model
+    if source == DIGITS or "/" in source or Path(source).expanduser().exists():
+        return source
+    if model is not None:
+        raise InputError(f"no such model: {model}")
+    raise UsageError(f"the manifest names {source!r} as the model of {card.name}, and that is not here: give it with --model")
+
+
+def _float_error(problem: Problem, source: str, *, named_by_user: bool) -> EdgekitError:
+    if not named_by_user and problem.kind in ("InputError", "NetworkError", "TargetMissing"):
+        return UsageError(f"the manifest names {source!r} as the float model: {problem.message}. Give it with --model")
+    log = f"\n{problem.log}" if problem.log else ""
+    return errors.BY_NAME.get(problem.kind, EdgekitError)(f"the float model: {problem.message}{log}")
+
+
+def _notes(accuracy: Accuracy, scores: Scores) -> tuple[str, ...]:
     assert accuracy.agreement
-    if accuracy.agreement.value >= MIN_AGREEMENT:
-        return ()
-    return (
-        f"names another class first than the float model on {disagreements} of {accuracy.count} images; {FILE_NAME} has which",
-    )
+    found = []
+    if broken := int(np.isnan(scores.values).any(axis=1).sum()):
+        found.append(f"{broken} of {accuracy.count} answers are no numbers (NaN): counted as wrong")
+    if accuracy.agreement.value < MIN_AGREEMENT:
+        found.append(f"agrees with the float model on less than {MIN_AGREEMENT:.0%} of the images; {FILE_NAME} names the others")
+    return tuple(found)

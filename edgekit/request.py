@@ -82,10 +82,8 @@ class EvaluateRequest:
         shape: of the pixels: pictures, height, width, channels.
         num_threads: of the runtime.
         float_model: the checkpoint to ask instead of the artifact that was made of it; None for the artifact.
-        searched: the manifest names that checkpoint, and not the user.
     """
 
     shape: tuple[int, int, int, int]
     num_threads: int = 1
     float_model: str | None = None
-    searched: bool = False

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgekit import registry
 from edgekit.desk import Desk, Line
-from edgekit.errors import EdgekitError, InputError, TargetMissing, UsageError
+from edgekit.errors import InputError, TargetMissing, UsageError
 from edgekit.interface import input_of_pixels
 from edgekit.machine import describe_machine
 from edgekit.manifest import Manifest, ModelCard, read_json, read_manifest
@@ -50,10 +50,11 @@ def evaluate(desk: Desk, line: Line) -> Report:
     """Answer all pictures, by the artifact or by the float model that it was made of; the answers go to scores.npz."""
     request: EvaluateRequest = read_json(desk.work / REQUEST, EvaluateRequest)
     manifest = read_manifest(desk.artifact)
-    card = manifest.model
+    card, source = manifest.model, request.float_model
     pixels = np.memmap(desk.shared / PIXELS, np.uint8, "r", shape=request.shape)
     line.enter("import")
-    with _artifact(desk, manifest, request) if request.float_model is None else _float_model(card, request) as model:
+    threads = request.num_threads
+    with _artifact(desk, manifest, threads) if source is None else _float_model(card, source, threads) as model:
         line.enter("evaluate")
         values, seconds = _answer(model, pixels, card.spec.classes, line)
     np.savez(desk.work / SCORES, values=values, seconds=seconds)
@@ -80,7 +81,7 @@ def _answer(model: _Model, pixels: NDArray[np.uint8], classes: int, line: Line) 
 
 
 @contextmanager
-def _artifact(desk: Desk, manifest: Manifest, request: EvaluateRequest) -> Iterator[_Model]:
+def _artifact(desk: Desk, manifest: Manifest, num_threads: int) -> Iterator[_Model]:
     target = registry.load(manifest.target)
     available = target.probe()
     if available.runs == "no":
@@ -92,7 +93,7 @@ def _artifact(desk: Desk, manifest: Manifest, request: EvaluateRequest) -> Itera
         manifest.options,
         manifest.inputs,
         manifest.outputs,
-        request.num_threads,
+        num_threads,
         manifest.model.labels,
     )
     with target.load(job) as runner:
@@ -105,12 +106,12 @@ def _artifact(desk: Desk, manifest: Manifest, request: EvaluateRequest) -> Itera
 
 
 @contextmanager
-def _float_model(card: ModelCard, request: EvaluateRequest) -> Iterator[_Model]:
-    """The network in PyTorch, from the checkpoint and as the model card describes it."""
+def _float_model(card: ModelCard, source: str, num_threads: int) -> Iterator[_Model]:
+    """The network in PyTorch."""
     import torch
 
-    torch.set_num_threads(request.num_threads)
-    network = open_float_model(card, request)
+    torch.set_num_threads(num_threads)
+    network = open_network(card, source)
 
     def infer(images_nchw: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
@@ -123,31 +124,27 @@ def _float_model(card: ModelCard, request: EvaluateRequest) -> Iterator[_Model]:
     yield _Model(RuntimeInfo("PyTorch", torch.__version__, "CPU", "float32"), FLOAT_BATCH, take, infer)
 
 
-def open_float_model(card: ModelCard, request: EvaluateRequest) -> MobileNet:
-    """Build the network that an artifact was made of.
+def open_network(card: ModelCard, source: str) -> MobileNet:
+    """Build the network that artifacts with this model card were made of.
+
+    Args:
+        card: theirs.
+        source: a checkpoint as the user names it.
 
     Raises:
-        UsageError: there is no such checkpoint where the manifest says, or the one here is another.
-        EdgekitError: the checkpoint that the user names cannot be opened.
+        UsageError: it is another checkpoint.
+        EdgekitError: it cannot be opened.
     """
     from edgekit.mobilenet.checkpoint import open_checkpoint
     from edgekit.mobilenet.overrides import Overrides
     from edgekit.mobilenet.weights import load_network
 
-    source, spec = request.float_model or "", card.spec
-    try:
-        # what the user once said about the files is in the model card
-        overrides = Overrides(spec.width, spec.resolution, spec.padding, spec.norm_eps)
-        checkpoint = open_checkpoint(source, overrides)
-    except EdgekitError as error:
-        if not request.searched:
-            raise
-        raise UsageError(
-            f"the manifest names {source!r} as the model of {card.name}, and it is not to be had: {error}. Give it with --model"
-        ) from error
+    spec = card.spec
+    # what the files do not say the user once said, and the model card has it
+    checkpoint = open_checkpoint(source, Overrides(spec.width, spec.resolution, spec.padding, spec.norm_eps))
     if checkpoint.sha256 != card.sha256:
         raise UsageError(
-            f"{source} is not the model of {card.name}: its sha256 begins with {checkpoint.sha256[:12]}, and the manifest's with "
-            f"{card.sha256[:12]}. Give the right one with --model"
+            f"{source} is not the model that {card.name} was made of: its sha256 begins with {checkpoint.sha256[:12]}, and the "
+            f"manifest's with {card.sha256[:12]}. Give the right one with --model"
         )
     return load_network(spec, checkpoint.tensors, source=source)
