@@ -18,6 +18,7 @@ from torch.fx import GraphModule, Node
 from torch.fx.node import map_arg
 
 from edgekit.quantization.quantizer import PRODUCTS
+from edgekit.quantization.simulation import batches, faster
 from edgekit.quantization.unit import is_rounding
 
 _BIAS = 2  # the bias's place among the arguments of conv2d and linear
@@ -32,13 +33,14 @@ def correct_biases(quantised: GraphModule, original: GraphModule, images_nchw: S
         original: the float network that it was made from.
         images_nchw: float32, one batch of one each.
     """
+    pictures = batches(images_nchw)
     wanted: list[Tensor] = []
 
     def measure(node: Node, results: list[Tensor]) -> list[Tensor]:
         wanted.append(_channel_means(results))
         return results
 
-    _run(original, images_nchw, measure)
+    _run(original, pictures, measure)
     remaining = iter(wanted)
 
     def correct(node: Node, results: list[Tensor]) -> list[Tensor]:
@@ -49,7 +51,7 @@ def correct_biases(quantised: GraphModule, original: GraphModule, images_nchw: S
         attrgetter(str(bias.target))(quantised).data += shift
         return [result + (shift[:, None, None] if result.dim() == 4 else shift) for result in results]
 
-    _run(quantised, images_nchw, correct)
+    _run(quantised, pictures, correct)
 
 
 def round_biases(quantised: GraphModule) -> None:
@@ -69,18 +71,18 @@ def round_biases(quantised: GraphModule) -> None:
         values.data = (torch.round(values.double() / steps) * steps).float()
 
 
-def _run(module: GraphModule, images_nchw: Sequence[Tensor], on_product: OnResult) -> None:
-    """Run every operator for all images before the next operator: one pass corrects all layers, each after those before it."""
+def _run(module: GraphModule, pictures: Sequence[Tensor], on_product: OnResult) -> None:
+    """Run every operator for all pictures before the next operator: one pass corrects all layers, each after those before it."""
     last_reader = {given: node for node in module.graph.nodes for given in node.all_input_nodes}
     values: dict[Node, Any] = {}
     with torch.no_grad():
         for node in module.graph.nodes:
             if node.op == "placeholder":
-                values[node] = list(images_nchw)
+                values[node] = list(pictures)
             elif node.op == "get_attr":
                 values[node] = attrgetter(node.target)(module)
             elif node.op == "call_function":
-                results = _results(node, values, len(images_nchw))
+                results = _results(node, values, len(pictures))
                 values[node] = on_product(node, results) if node.target in PRODUCTS else results
             for given in node.all_input_nodes:
                 if last_reader[given] is node:
@@ -92,7 +94,7 @@ def _results(node: Node, values: dict[Node, Any], count: int) -> Any:
         def value(given: Node) -> Any:
             return values[given][i] if isinstance(values[given], list) else values[given]
 
-        return node.target(*map_arg(node.args, value), **map_arg(node.kwargs, value))  # type: ignore[operator]  # call_function
+        return faster(node.target)(*map_arg(node.args, value), **map_arg(node.kwargs, value))
 
     if any(isinstance(values[given], list) for given in node.all_input_nodes):
         return [compute(i) for i in range(count)]
@@ -101,4 +103,5 @@ def _results(node: Node, values: dict[Node, Any], count: int) -> Any:
 
 def _channel_means(results: Sequence[Tensor]) -> Tensor:
     """Float64, one per channel, over pictures and pixels."""
-    return torch.stack([result.double().mean((0, *range(2, result.dim()))) for result in results]).mean(0)
+    sums = torch.stack([result.double().sum((0, *range(2, result.dim()))) for result in results]).sum(0)
+    return sums * len(sums) / sum(result.numel() for result in results)

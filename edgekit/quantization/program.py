@@ -12,6 +12,7 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from edgekit.quantization.correction import correct_biases, round_biases
 from edgekit.quantization.quantizer import Int8Quantizer
+from edgekit.quantization.simulation import answers
 from edgekit.quantization.unit import keep_in_float
 from edgekit.target import Program
 
@@ -33,18 +34,17 @@ class Quantised:
     images_nchw: tuple[Tensor, ...]
 
 
-def quantise(program: Program, images_nchw: Sequence[Tensor]) -> Quantised:
+def quantise(program: Program, images_nchw: Sequence[Tensor], weight_bits: int = 8) -> Quantised:
     """Choose the range of every tensor.
 
     Args:
         program: float32, batch norm folded.
         images_nchw: pictures to calibrate on, float32, one batch of one each.
+        weight_bits: 7 for processors that saturate the sum of two products.
     """
-    prepared = prepare_pt2e(program.exported.module(), Int8Quantizer())
-    with torch.no_grad():
-        for image in images_nchw:
-            prepared(image)
-    return Quantised(program, program.exported.module(), convert_pt2e(prepared), tuple(images_nchw))
+    prepared = prepare_pt2e(_module(program), Int8Quantizer(weight_bits))
+    answers(prepared, images_nchw)
+    return Quantised(program, _module(program), convert_pt2e(prepared), tuple(images_nchw))
 
 
 def capture_int8(quantised: Quantised, kept: Collection[str] = ()) -> Program:
@@ -56,3 +56,8 @@ def capture_int8(quantised: Quantised, kept: Collection[str] = ()) -> Program:
         # an array of numpy's may have a stride of 0 on its axis of one, which ExecuTorch refuses in a captured program
         exported = torch.export.export(module, (torch.zeros(quantised.images_nchw[0].shape),))
     return replace(quantised.program, exported=exported)
+
+
+def _module(program: Program) -> GraphModule:
+    """Without what holds it to a batch of one."""
+    return program.exported.module(check_guards=False)
