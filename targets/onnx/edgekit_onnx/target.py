@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from edgekit.errors import UsageError
 from edgekit.option import option_strings, parse_options
+from edgekit.precision import INT8
 from edgekit.target import (
     FLOAT16_TOLERANCE,
     FLOAT32_TOLERANCE,
+    INT8_TOLERANCE,
     Availability,
     Conversion,
     ConvertJob,
@@ -23,6 +25,10 @@ from edgekit.target import (
 )
 
 MIN_OPSET, MAX_OPSET = 18, 23
+SATURATION_NOTE = (
+    "on x86 CPUs without VNNI (AVX2, older AVX-512) set ONNX Runtime's session option session.x64quantprecision to 1, as edgekit "
+    "does: its int8 kernels saturate else, and answers are wrong; on other CPUs leave it out, for it only costs time there"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +46,13 @@ class OnnxTarget:
     """Makes and runs `.onnx` files."""
 
     name = "onnx"
-    packages = ("onnx", "onnxscript", "onnxruntime")
-    tolerances: Mapping[str, Tolerance] = {"float32": FLOAT32_TOLERANCE, "float16": FLOAT16_TOLERANCE}
+    packages = ("onnx", "onnx-ir", "onnxscript", "onnxruntime")
+    tolerances: Mapping[str, Tolerance] = {
+        "float32": FLOAT32_TOLERANCE,
+        "float16": FLOAT16_TOLERANCE,
+        "int8": INT8_TOLERANCE,
+        "int8-weights": FLOAT32_TOLERANCE,
+    }
 
     def probe(self) -> Availability:
         """Import the runtime: the wheel has one for every system it is built for."""
@@ -61,7 +72,8 @@ class OnnxTarget:
         from edgekit_onnx.converter import export
 
         path, ir_version = export(job, opset=options.opset)
-        return Conversion(path, f"ONNX opset {options.opset}, IR {ir_version}", option_strings(options))
+        notes = (SATURATION_NOTE,) if job.precision == INT8 else ()
+        return Conversion(path, f"ONNX opset {options.opset}, IR {ir_version}", option_strings(options), notes)
 
     def load(self, job: LoadJob) -> Runner:
         """Open a session on the file."""
