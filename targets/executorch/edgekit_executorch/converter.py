@@ -10,11 +10,12 @@ from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPar
 from executorch.exir import to_edge_transform_and_lower
 from torch.export import ExportedProgram
 
-import edgekit_executorch.pointwise  # noqa: F401  (registers how float16 pointwise convolutions are written)
 from edgekit.target import ConvertJob
+from edgekit_executorch.activation import CONFIGS
+from edgekit_executorch.arithmetic import count_arithmetic, watch_graphs
 from edgekit_executorch.delegation import count_delegation, write_delegation
 from edgekit_executorch.mixed import to_mixed
-from edgekit_executorch.passes import without_needless_passes
+from edgekit_executorch.passes import chosen_passes
 
 
 def lower(job: ConvertJob, float32_convolutions: int) -> tuple[Path, tuple[str, ...]]:
@@ -27,10 +28,10 @@ def lower(job: ConvertJob, float32_convolutions: int) -> tuple[Path, tuple[str, 
     Returns:
         The program's path, and a note if XNNPACK does not run all of it.
     """
-    exported = job.program.exported if job.precision == "float32" else to_mixed(job.program, float32_convolutions)
-    with without_needless_passes(exported):
-        edge = to_edge_transform_and_lower(_with_float_scalars(exported), partitioner=[XnnpackPartitioner()])
-    delegation = count_delegation(edge.exported_program().graph_module)
+    exported = to_mixed(job.program, float32_convolutions) if job.precision == "float16" else job.program.exported
+    with chosen_passes(exported), watch_graphs() as graphs:
+        edge = to_edge_transform_and_lower(_with_float_scalars(exported), partitioner=[XnnpackPartitioner(configs=CONFIGS)])
+    delegation = count_delegation(edge.exported_program().graph_module, count_arithmetic(graphs))
     path = job.out_dir / "model.pte"
     path.write_bytes(edge.to_executorch().buffer)
     write_delegation(delegation, job.out_dir)

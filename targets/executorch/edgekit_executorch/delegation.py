@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,42 @@ UNCOUNTED = ("getitem",)
 
 
 @dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """What XNNPACK computes in.
+
+    Attributes:
+        products: how many convolutions and linear layers, by type: "int8", "float32", "float16".
+        float32_operators: how many others in float32, by XNNPACK's name.
+    """
+
+    products: dict[str, int] = field(default_factory=dict)
+    float32_operators: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """In words, e.g. "int8 in 27 of 28 products, float32 in 1; besides products, float32 in 9 Add"."""
+        total = sum(self.products.values())
+        if set(self.products) <= {"float32"}:
+            return "float32"
+        kinds = [f"{kind} in {count}" for kind, count in self.products.items()]
+        words = ", ".join([f"{kinds[0]} of {total} products", *kinds[1:]])
+        others = ", ".join(f"{count} {name}" for name, count in self.float32_operators.items())
+        return f"{words}; besides products, float32 in {others}" if others else words
+
+
+@dataclass(frozen=True, slots=True)
 class Delegation:
     """Counts of operators.
 
     Attributes:
         delegated: those that XNNPACK runs.
         portable: those that ExecuTorch's portable kernels run, by name.
+        arithmetic: what XNNPACK computes in.
     """
 
     delegated: int
     portable: dict[str, int]
+    arithmetic: Arithmetic = field(default_factory=Arithmetic)
 
     @property
     def fraction(self) -> float:
@@ -34,7 +60,7 @@ class Delegation:
         return self.delegated / total if total else 0.0
 
 
-def count_delegation(graph_module: Any) -> Delegation:
+def count_delegation(graph_module: Any, arithmetic: Arithmetic) -> Delegation:
     """Read the counts off a lowered graph."""
     from executorch.devtools.backend_debug import get_delegation_info  # pandas: seconds, and only needed here
 
@@ -45,7 +71,7 @@ def count_delegation(graph_module: Any) -> Delegation:
             delegated += counts.delegated
             if counts.non_delegated:
                 portable[name] = counts.non_delegated
-    return Delegation(delegated, portable)
+    return Delegation(delegated, portable, arithmetic)
 
 
 def write_delegation(delegation: Delegation, folder: Path) -> None:

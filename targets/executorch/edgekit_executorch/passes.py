@@ -1,7 +1,8 @@
-"""Two of XNNPACK's lowering passes look for patterns, and export small networks of their own to know what these look like.
+"""What XNNPACK's lowering does before it serialises: some passes left out that have nothing to find, and one of ours.
 
-That takes a third of a MobileNet's whole lowering (2.5 of 7 s), to find bilinear upsampling and attention in networks that have
-neither. They are left out where the exported graph shows that there is nothing to find.
+Every pass traces the whole graph anew, and two of them export small networks of their own to know what the patterns look like
+that they search for. That was half of a MobileNet's lowering. A pass is left out where the exported graph shows that there is
+nothing to find.
 """
 
 from __future__ import annotations
@@ -10,31 +11,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from executorch.backends.xnnpack import xnnpack_preprocess
-from executorch.backends.xnnpack._passes.convert_to_sdpa import ConvertToSDPAPass
-from executorch.backends.xnnpack._passes.convert_to_upsample_bilinear2d import ConvertToUpsampleBilinear2d
+from executorch.backends.xnnpack import _passes, xnnpack_preprocess
 from torch.export import ExportedProgram
+
+from edgekit_executorch.padding import FoldPaddingPass
 
 # pass -> parts of the operators' names without which it finds nothing
 SOUGHT = {
-    ConvertToUpsampleBilinear2d: ("upsample", "interpolate", "index"),
-    ConvertToSDPAPass: ("softmax", "scaled_dot_product"),
+    _passes.ConvertToUpsampleBilinear2d: ("upsample", "interpolate", "index"),
+    _passes.ConvertToSDPAPass: ("softmax", "scaled_dot_product"),
+    _passes.FuseBatchNormPass: ("batch_norm",),
+    _passes.DecomposeBatchNorm: ("batch_norm",),
+    _passes.DecomposeConcatenate: ("cat",),
+    _passes.InsertPadQDQPass: ("pad",),
+    _passes.Conv1dUnsqueezePass: ("conv1d", "convolution"),
+    _passes.PReLUReshapePass: ("prelu",),
+    FoldPaddingPass: ("pad",),
 }
 
 
 @contextmanager
-def without_needless_passes(exported: ExportedProgram) -> Iterator[None]:
-    """Lower without the passes that have nothing to find in this program."""
+def chosen_passes(exported: ExportedProgram) -> Iterator[None]:
+    """Lower without the passes that have nothing to find in this program, and with `FoldPaddingPass` before all others."""
     operators = " ".join(str(node.target) for node in exported.graph.nodes if node.op == "call_function")
     needless = {kind for kind, sought in SOUGHT.items() if not any(part in operators for part in sought)}
     original: Any = xnnpack_preprocess.XNNPACKPassManager
 
-    class ShorterPassManager(original):  # type: ignore[misc]  # untyped SDK
+    class ChosenPassManager(original):  # type: ignore[misc]  # untyped SDK
         def __init__(self, *arguments: Any, **named: Any) -> None:
             super().__init__(*arguments, **named)
-            self.passes: list[type] = [kind for kind in self.passes if kind not in needless]
+            self.passes: list[type] = [kind for kind in (FoldPaddingPass, *self.passes) if kind not in needless]
 
-    xnnpack_preprocess.XNNPACKPassManager = ShorterPassManager
+    xnnpack_preprocess.XNNPACKPassManager = ChosenPassManager
     try:
         yield
     finally:

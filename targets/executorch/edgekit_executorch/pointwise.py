@@ -17,7 +17,7 @@ from typing import Any
 import executorch.backends.xnnpack.operators  # noqa: F401  (fills the registry read below)
 import torch
 from executorch.backends.xnnpack._passes.fuse_activation_pass import FuseActivationPass
-from executorch.backends.xnnpack.operators.node_visitor import _node_visitor_dict, register_node_visitor
+from executorch.backends.xnnpack.operators.node_visitor import _node_visitor_dict
 from executorch.backends.xnnpack.serialization.xnnpack_graph_schema import XNNFullyConnected, XNNGraph, XNode
 from executorch.backends.xnnpack.utils.utils import get_input_node
 from executorch.backends.xnnpack.utils.xnnpack_constants import XNN_INVALID_VALUE_ID
@@ -79,6 +79,3 @@ def _is_float16_pointwise(node: torch.fx.Node) -> bool:
         and set(stride) == {1}  # type: ignore[arg-type]  # fx arguments are untyped
         and set(padding) == {0}  # type: ignore[arg-type]  # likewise
     )
-
-
-register_node_visitor(PointwiseConv2d)

@@ -17,12 +17,7 @@ from numpy.typing import NDArray
 
 from edgekit.errors import InputError
 from edgekit.target import LoadJob, RuntimeInfo
-from edgekit_executorch.delegation import read_delegation
-
-ARITHMETIC = {
-    "float32": "float32",
-    "float16": "float32 in the first {float32_convolutions} convolutions, then float16 as XNNPACK's kernels accumulate here",
-}
+from edgekit_executorch.delegation import Delegation, read_delegation
 
 
 class ExecuTorchRunner:
@@ -44,7 +39,7 @@ class ExecuTorchRunner:
             runtime="executorch",
             version=version("executorch"),
             device="CPU (XNNPACK)",
-            precision=ARITHMETIC[job.precision].format(**{"float32_convolutions": 0, **job.options}),
+            precision=_arithmetic(job, delegation),
             delegated_fraction=delegation.fraction,
             undelegated_ops=tuple(delegation.portable),
         )
@@ -60,6 +55,13 @@ class ExecuTorchRunner:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         del self._method
         del self._program
+
+
+def _arithmetic(job: LoadJob, delegation: Delegation) -> str:
+    if job.precision != "float16":
+        return delegation.arithmetic.summary
+    count = job.options.get("float32_convolutions", "0")
+    return f"float32 in the first {count} convolutions, then float16 as XNNPACK's kernels accumulate here"
 
 
 def _tensor(values: NDArray[np.float32]) -> torch.Tensor:

@@ -16,6 +16,7 @@ from edgekit.option import option_strings, parse_options
 from edgekit.target import (
     FLOAT16_TOLERANCE,
     FLOAT32_TOLERANCE,
+    INT8_TOLERANCE,
     Availability,
     Conversion,
     ConvertJob,
@@ -41,7 +42,11 @@ class ExecuTorchTarget:
 
     name = "executorch"
     packages = ("executorch",)
-    tolerances: Mapping[str, Tolerance] = {"float32": FLOAT32_TOLERANCE, "float16": FLOAT16_TOLERANCE}
+    tolerances: Mapping[str, Tolerance] = {
+        "float32": FLOAT32_TOLERANCE,
+        "float16": FLOAT16_TOLERANCE,
+        "int8": INT8_TOLERANCE,
+    }
 
     def probe(self) -> Availability:
         """Import the runtime: the wheel has one for every system it is built for."""
