@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,14 @@ def test_googles_checkpoint_takes_photographs(shared_data: Path, cli: Cli, tmp_p
             samples = [sample["sample"] for sample in judged["samples"]]
             assert "noise" in samples
             assert "zeros" not in samples
+
+
+def test_its_accuracy_is_counted(classifier: tuple[Path, Outcome], cli: Cli, tmp_path: Path) -> None:
+    """It is given whole numbers and answers probabilities, and the float model neither."""
+    folder = shutil.copytree(classifier[0] / "digits-coreml-float32", tmp_path / "copy")
+    outcome = cli("evaluate", folder, "--images", "digits", "--limit", "40", "-q")
+    assert outcome.code == 0, outcome.stderr
+    row = next(line for line in outcome.stdout.splitlines() if line.startswith("coreml"))
+    assert row.split()[2:4] == ["40", "100.00"]
+    assert "no device's speed" in outcome.stdout
+    assert not outcome.stderr
