@@ -14,30 +14,36 @@ from numpy.typing import NDArray
 
 from edgekit.errors import UsageError
 from edgekit.mobilenet.compression import MIN_SIZE
+from edgekit.precision import COMPRESSED, INT8
 from edgekit_coreml.sdk import import_coremltools
 
 ct = import_coremltools()  # first, for the module below would import it without its precautions
 
 from coremltools.optimize import coreml as optimize  # noqa: E402
 
+from edgekit_coreml.names import ROUNDINGS  # noqa: E402
+from edgekit_coreml.sharing import SHARING  # noqa: E402
+
 TABLE_BITS = (1, 2, 4, 6, 8)
 """Those that Core ML has had since iOS 16."""
 
 
 def make_pipeline(precision: str, minimum_deployment_target: str) -> Any:
-    """coremltools' usual passes, with one at the end that stores the weights of a compressed precision in fewer bits.
+    """coremltools' usual passes, with one at the end that makes a package of a precision of 8 bits or less as small as it can be.
 
     Raises:
         UsageError: that precision for iOS 15, which has no operators for it.
     """
     pipeline = ct.PassPipeline()
-    kind = precision.partition("-")[0]
-    if kind in _PASSES:
+    if precision == INT8:
+        pipeline.append_pass(SHARING)
+        pipeline.append_pass(ROUNDINGS)
+    if precision in COMPRESSED:
         if ct.target[minimum_deployment_target] < ct.target.iOS16:  # the pass would do nothing, and not say so
             raise UsageError(
                 f"Core ML has had compressed weights since iOS 16: {precision} needs --option minimum_deployment_target=iOS16"
             )
-        name, config = _PASSES[kind]
+        name, config = _PASSES[precision.partition("-")[0]]
         pipeline.append_pass(name)
         pipeline.set_options(name, {"config": optimize.OptimizationConfig(config)})
     return pipeline

@@ -14,7 +14,7 @@ from torch.export import ExportedProgram
 from edgekit.mobilenet.compression import compress_weights
 from edgekit.mobilenet.float16 import round_weights
 from edgekit.option import option_strings
-from edgekit.precision import COMPRESSED
+from edgekit.precision import COMPRESSED, INT8
 from edgekit.target import Conversion, ConvertJob
 from edgekit_coreml.interface import Interface, design
 from edgekit_coreml.metadata import describe
@@ -31,6 +31,7 @@ from edgekit_coreml.compression import make_pipeline  # noqa: E402
 from edgekit_coreml.graph import give_probabilities, take_pictures  # noqa: E402
 from edgekit_coreml.names import name_operations, number_nodes  # noqa: E402
 from edgekit_coreml.padding import fold_pads  # noqa: E402
+from edgekit_coreml.rounding import drop_repeated_roundings  # noqa: E402
 
 PROBABILITIES = "probabilities"  # inside the program; its output is a dictionary of them
 COLORS = {"RGB": ct.colorlayout.RGB, "BGR": ct.colorlayout.BGR, "L": ct.colorlayout.GRAYSCALE}
@@ -47,6 +48,7 @@ def convert(job: ConvertJob, options: CoreMLOptions) -> Conversion:
     with own_temporary_folder():
         program = _read(job, options)
         with _without_source():
+            drop_repeated_roundings(program)
             fold_pads(program)
             if interface.pictures:
                 take_pictures(program, interface.pictures, swapped=interface.color != interface.pictures.color)
@@ -87,7 +89,7 @@ def _read(job: ConvertJob, options: CoreMLOptions) -> Any:
 
 
 def _weights_of(job: ConvertJob) -> ExportedProgram:
-    if job.precision == "float32":
+    if job.precision in ("float32", INT8):
         return job.program.exported
     if job.precision in COMPRESSED:
         return round_weights(compress_weights(job.program.exported, job.precision))

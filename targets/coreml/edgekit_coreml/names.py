@@ -8,9 +8,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
+from coremltools.converters.mil.mil.passes.pass_registry import register_pass
 from coremltools.converters.mil.mil.scope import ScopeSource
 from torch.export import ExportedProgram
 from torch.fx import Node
+
+ROUNDINGS = "edgekit::name_roundings"
 
 
 def number_nodes(exported: ExportedProgram) -> tuple[Node, ...]:
@@ -44,6 +48,21 @@ def name_operations(program: Any, nodes: tuple[Node, ...], weights: dict[str, st
                 output.name = name if number == 0 else _unique(f"{name}_{number}", taken)
 
 
+@register_pass(namespace="edgekit")
+class name_roundings(AbstractGraphPass):  # type: ignore[misc]  # noqa: N801  # untyped SDK; a pass is called as its class
+    """For a `PassPipeline`, by the name of `ROUNDINGS`: coremltools' passes make operators of their own that round to 8 bits."""
+
+    def apply(self, program: Any) -> None:
+        """Name all of them after what they round, in place; outputs keep their names."""
+        for function in program.functions.values():
+            taken = {output.name for operation in function.operations for output in operation.outputs}
+            for operation in function.operations:
+                (output, *_) = operation.outputs
+                if operation.op_type in ("quantize", "dequantize") and output not in function.outputs:
+                    rounded = re.sub(r"(_cast_fp16|_quantize(_[0-9]+)?)+$", "", operation.input.name)
+                    operation.name = output.name = _unique(f"{rounded}_{operation.op_type}", taken)
+
+
 def _sourced(operation: Any, nodes: tuple[Node, ...], weights: dict[str, str]) -> str:
     if operation.name in weights:
         return _identifier(weights[operation.name])
@@ -53,10 +72,16 @@ def _sourced(operation: Any, nodes: tuple[Node, ...], weights: dict[str, str]) -
     node = nodes[number]
     # One node may become several operators and their constants, named after the node or not.
     own = operation.name.removeprefix(node.name)
-    # The path of the module that the node was traced in.
-    modules = list(node.meta.get("nn_module_stack", {}).values())
-    parts = (modules[-1][0] if modules else "", _unnumbered(node.name), _unnumbered(own))
+    if str(node.target).startswith("quantized_decomposed.dequantize_per_channel"):  # a weight: it is its reader's
+        return _identifier(f"{_module_path(next(iter(node.users)))}.weight")
+    parts = (_module_path(node), _unnumbered(node.name), _unnumbered(own))
     return _identifier(".".join(part for part in parts if part))
+
+
+def _module_path(node: Node) -> str:
+    """The path of the module that the node was traced in."""
+    modules = list(node.meta.get("nn_module_stack", {}).values())
+    return str(modules[-1][0]) if modules else ""
 
 
 def _unnumbered(name: str) -> str:

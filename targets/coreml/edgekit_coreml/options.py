@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from edgekit.errors import UsageError
+from edgekit.precision import INT8
 
 COMPUTE_UNITS = {
     "CPU_ONLY": "Core ML on the CPU alone",
@@ -18,7 +21,8 @@ class CoreMLOptions:
     """What the user chose, or its default.
 
     Attributes:
-        minimum_deployment_target: the oldest system that must run the package.
+        minimum_deployment_target: the oldest system that must run the package; by default iOS 16, and iOS 17 for int8, which no
+            older system has operators for.
         compute_units: where Core ML may run it, on Apple systems.
         input: "tensor", normalised by the app; or "image", 8-bit pixels that the package normalises itself.
         color: channel order of an image input; by default the one that the network was trained on. With another one the package
@@ -31,7 +35,7 @@ class CoreMLOptions:
         description: by default a sentence about the model.
     """
 
-    minimum_deployment_target: Literal["iOS15", "iOS16", "iOS17", "iOS18", "iOS26"] = "iOS16"
+    minimum_deployment_target: Literal["as_needed", "iOS15", "iOS16", "iOS17", "iOS18", "iOS26"] = "as_needed"
     compute_units: Literal["ALL", "CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE"] = "ALL"
     input: Literal["tensor", "image"] = "tensor"
     color: Literal["as_trained", "RGB", "BGR"] = "as_trained"
@@ -41,3 +45,19 @@ class CoreMLOptions:
     license: str = ""
     version: str = ""
     description: str = ""
+
+
+def in_force(options: CoreMLOptions, precision: str) -> CoreMLOptions:
+    """Decide what was left open.
+
+    Raises:
+        UsageError: int8 for a system that cannot run it.
+    """
+    if options.minimum_deployment_target == "as_needed":
+        return replace(options, minimum_deployment_target="iOS17" if precision == INT8 else "iOS16")
+    if precision == INT8 and options.minimum_deployment_target in ("iOS15", "iOS16"):
+        raise UsageError(
+            "int8 needs --option minimum_deployment_target=iOS17 or later, for Core ML has had 8-bit activations since iOS 17; "
+            "with int8-weights a package runs on iOS 16"
+        )
+    return options

@@ -52,11 +52,15 @@ def _own_padding(convolution: Any) -> Any:
     return None
 
 
+def is_zero_padding(operation: Any) -> bool:
+    """Say whether an operator of an MIL program puts zeros around its input and does nothing else."""
+    return bool(operation.op_type == "pad" and operation.mode.val == "constant" and operation.constant_val.val == 0)
+
+
 def _zero_padding(operation: Any, spatial: int) -> Any:
     """What a `pad` operator adds to each spatial axis; None for another operator, or a pad that a convolution cannot express."""
     if operation is None or operation.op_type != "pad" or operation.pad.val is None:
         return None
     amounts = np.zeros(2 * operation.x.rank, np.int32)
     amounts[len(amounts) - len(operation.pad.val) :] = operation.pad.val  # given for the last axes
-    zeros = operation.mode.val == "constant" and operation.constant_val.val == 0
-    return amounts[-spatial:] if zeros and (amounts >= 0).all() and not amounts[:-spatial].any() else None
+    return amounts[-spatial:] if is_zero_padding(operation) and (amounts >= 0).all() and not amounts[:-spatial].any() else None

@@ -23,7 +23,7 @@ from edgekit.target import (
     RuntimeInfo,
     Tolerance,
 )
-from edgekit_coreml.options import COMPUTE_UNITS, CoreMLOptions
+from edgekit_coreml.options import COMPUTE_UNITS, CoreMLOptions, in_force
 from edgekit_coreml.tolerance import TOLERANCES
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ class CoreMLTarget:
         """Write `model.mlpackage`.
 
         Raises:
-            edgekit.errors.UsageError: an unknown option or value.
+            edgekit.errors.UsageError: an unknown option or value, or one that the precision does not allow.
         """
-        options = parse_options(CoreMLOptions, job.options, target=self.name)
+        options = in_force(parse_options(CoreMLOptions, job.options, target=self.name), job.precision)
         from edgekit_coreml.converter import convert
 
         return convert(job, options)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from math import log10
 
-from edgekit.precision import COMPRESSED
-from edgekit.target import FLOAT16_TOLERANCE, FLOAT32_TOLERANCE, Tolerance
+from edgekit.precision import COMPRESSED, INT8
+from edgekit.target import FLOAT16_TOLERANCE, FLOAT32_TOLERANCE, INT8_TOLERANCE, Tolerance
 
 MAX_ERROR_RATIO = 2.5
 MAX_SYNTHETIC_ERROR_RATIO = 5.0
@@ -38,6 +38,6 @@ REFERENCE_TOLERANCES = {
 """For the reference runtime, whose arithmetic is known: what is left of the error beside that is the converter's."""
 
 _FLOATS = {"float32": FLOAT32_TOLERANCE, "float16": FLOAT16_TOLERANCE} if sys.platform == "darwin" else REFERENCE_TOLERANCES
-TOLERANCES = {**_FLOATS, **dict.fromkeys(COMPRESSED, _FLOATS["float16"])}
+TOLERANCES = {**_FLOATS, INT8: INT8_TOLERANCE, **dict.fromkeys(COMPRESSED, _FLOATS["float16"])}
 """Core ML's own kernels sum as they like: a model of its CPU's loses up to 14 dB more than rounding what is stored. Compressed
 weights are float16 values to all that computes with them."""
