@@ -144,7 +144,7 @@ def decode(
     try:
         with path.open("wb") as file:  # not mapped: a full disk is then an error, and not the end of the process
             for done, picture in enumerate(pictures, start=1):
-                pixels = _pixels(picture.path, preprocessing, shape_hwc)
+                pixels = read_pixels(picture.path, preprocessing, shape_hwc)
                 if isinstance(pixels, str):
                     skipped.append(Skipped(picture.name, pixels))
                 else:
@@ -190,7 +190,7 @@ class _Names:
         return self.find("" if is_index else name, name, where)
 
 
-def _pixels(path: Path, preprocessing: Preprocessing, shape_hwc: tuple[int, int, int]) -> NDArray[np.uint8] | str:
+def read_pixels(path: Path, preprocessing: Preprocessing, shape_hwc: tuple[int, int, int]) -> NDArray[np.uint8] | str:
     """A picture's pixels, or why there are none."""
     try:
         pixels = preprocessing.pixels(read_image(path))

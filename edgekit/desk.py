@@ -47,6 +47,10 @@ def reference_name(precision: str) -> str:
     return f"reference-{INT8}" if precision == INT8 else "reference"
 
 
+INT8_PROGRAM = f"{program_name(INT8)}.pt2"
+"""Beside an int8 artifact: what it is to compute, for whoever wants to check that on other pictures."""
+
+
 @dataclass
 class Line:
     """The pipe to the parent, and a stopwatch per stage."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import edgekit
 from edgekit import registry
 from edgekit.calibration import Calibration
-from edgekit.desk import Desk, Line, program_name, reference_name
+from edgekit.desk import INT8_PROGRAM, Desk, Line, program_name, reference_name
 from edgekit.envelope import choose_arithmetics, measure_envelope
 from edgekit.errors import InputError, TargetMissing, UsageError
 from edgekit.examination import Examiner, Watcher
@@ -112,6 +112,8 @@ def convert(desk: Desk, line: Line) -> Report:
     )
     line.wait(reference_name(request.precision))
     shutil.copyfile(desk.shared / f"{reference_name(request.precision)}.npz", desk.work / REFERENCE)
+    if request.precision == INT8:
+        shutil.copyfile(desk.shared / INT8_PROGRAM, desk.work / INT8_PROGRAM)
     if available.runs == "no":
         return replace(report, problem=Problem("load", "TargetMissing", available.reason))
     return _verified(report, target, desk, line, request.num_threads)

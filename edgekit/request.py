@@ -82,8 +82,10 @@ class EvaluateRequest:
         shape: of the pixels: pictures, height, width, channels.
         num_threads: of the runtime.
         float_model: the checkpoint to ask instead of the artifact that was made of it; None for the artifact.
+        int8_program: ask what the artifact is to compute, in exact arithmetic, instead of the artifact.
     """
 
     shape: tuple[int, int, int, int]
     num_threads: int = 1
     float_model: str | None = None
+    int8_program: bool = False

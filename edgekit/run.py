@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgekit import registry
-from edgekit.calibration import spread
-from edgekit.dataset import find_pictures
+from edgekit.calibration import choose, refuse_overlap
+from edgekit.dataset import LabelledPicture, find_labelled, find_pictures
 from edgekit.desk import program_name, reference_name
 from edgekit.errors import InputError, OutputError, UsageError
+from edgekit.evaluation import EvaluationPlan
+from edgekit.evaluator import judge, prepare
 from edgekit.latency import LatencyPlan
 from edgekit.launcher import LOG, Launcher
 from edgekit.machine import available_cores, describe_machine
 from edgekit.manifest import FILE_NAME as MANIFEST
-from edgekit.manifest import read_manifest, write_json
+from edgekit.manifest import ModelCard, read_manifest, write_json
 from edgekit.output import check_places, publish, staging_in
 from edgekit.pipeline import PREDICTIONS, REFERENCE
 from edgekit.precision import INT8
@@ -34,7 +36,7 @@ from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 from edgekit.request import ConvertRequest, PredictRequest, ProfileRequest, VerifyRequest
 from edgekit.samples import find_images, shipped_pictures
-from edgekit.shared import Pictures, answers_of, make_shared
+from edgekit.shared import Pictures, Share, answers_of
 
 if TYPE_CHECKING:
     from edgekit.mobilenet.checkpoint import Checkpoint
@@ -63,6 +65,9 @@ class ConvertPlan:
         num_threads: of the runtimes.
         latency: how to time, or None not to.
         calibration: pictures for int8: a folder, a list, or "digits".
+        evaluation: labelled pictures to count the accuracy of every artifact on; None not to.
+        max_drop_points: of top-1, of 100, that an artifact may lose against the float model; int8 keeps units in float for it.
+        allow_overlap: count on pictures that were calibrated on.
         force: replace artifacts that are there already.
         jobs: workers side by side; 0 for one per core.
     """
@@ -77,6 +82,9 @@ class ConvertPlan:
     num_threads: int = 1
     latency: LatencyPlan | None = field(default_factory=LatencyPlan)
     calibration: Path | None = None
+    evaluation: Path | None = None
+    max_drop_points: float | None = None
+    allow_overlap: bool = False
     force: bool = False
     jobs: int = 0
 
@@ -125,16 +133,16 @@ def convert(plan: ConvertPlan, on_stage: OnStage = silent) -> tuple[Result, ...]
     with staging_in(plan.output) as staging, _pool(launcher, plan.jobs or available_cores()) as pool:
         shared = staging / "shared"
         shared.mkdir()
-        pictures = _pictures(plan, shared)
         futures = {cell: pool.submit(_convert_cell, launcher, cell, cells[cell], staging) for cell in cells}
-        on_stage("model", "capture")
-        _share(plan, pictures, shared, launcher)
+        _share(plan, shared, launcher)
         on_stage("model", "done")
         reports = {cell: future.result() for cell, future in futures.items()}
         if plan.latency:
             for cell, report in reports.items():  # one after the other: latency is measured alone
                 if (staging / cell / MANIFEST).is_file():
                     reports[cell] = _profile_cell(launcher, cell, report, staging / cell, plan)
+        if plan.evaluation:
+            reports = _evaluate(plan, reports, launcher, staging)
         return tuple(
             Result(publish(staging / cell, plan.output / cell, force=plan.force), report) for cell, report in reports.items()
         )
@@ -308,21 +316,52 @@ def _open(model: str, overrides: Overrides | None) -> Checkpoint:
     return open_checkpoint(model, overrides)
 
 
-def _pictures(plan: ConvertPlan, work: Path) -> Pictures:
+def _share(plan: ConvertPlan, folder: Path, launcher: Launcher) -> None:
+    """Make what the workers wait for."""
     parity = find_images(plan.images, limit=MAX_IMAGES) if plan.images else ()
-    calibration = spread(find_pictures(plan.calibration, work)) if plan.calibration else ()
-    return Pictures(parity, calibration)
-
-
-def _share(plan: ConvertPlan, pictures: Pictures, folder: Path, launcher: Launcher) -> None:
+    calibration = find_pictures(plan.calibration, folder) if plan.calibration and INT8 in plan.precisions else ()
     checkpoint = _open(plan.model, plan.overrides)
+    labelled: tuple[LabelledPicture, ...] = ()
+    if plan.evaluation:
+        labelled = find_labelled(plan.evaluation, checkpoint.labels, checkpoint.spec.classes, folder)
+        if not plan.allow_overlap:
+            refuse_overlap(calibration, labelled)
     path = Path(plan.model.removeprefix("hf://"))
-    source = path.expanduser().resolve().name if path.exists() else checkpoint.source  # apps ship this: no paths of a machine
+    card = ModelCard(
+        _short_name(plan.model),
+        path.expanduser().resolve().name if path.exists() else checkpoint.source,  # apps ship this: no paths of a machine
+        checkpoint.sha256,
+        "classification",
+        checkpoint.spec,
+        checkpoint.preprocessing,
+        checkpoint.labels,
+    )
+    Share(
+        checkpoint,
+        card,
+        Pictures(parity, choose(calibration), labelled, plan.max_drop_points),
+        folder,
+        lambda stage: launcher.on_stage("model", stage),
+        lambda resource: launcher.ready[resource].set(),
+    ).make(plan.precisions)
 
-    def is_ready(resource: str) -> None:
-        launcher.ready[resource].set()
 
-    make_shared(checkpoint, _short_name(plan.model), source, plan.precisions, pictures, folder, is_ready)
+def _evaluate(plan: ConvertPlan, reports: Mapping[str, Report], launcher: Launcher, staging: Path) -> dict[str, Report]:
+    """Count on the labelled pictures how often each artifact that runs here is right."""
+    assert plan.evaluation
+    folders = [staging / cell for cell, report in reports.items() if report.runtime]
+    if not folders:
+        return dict(reports)
+    asked = EvaluationPlan(plan.evaluation, plan.model, plan.num_threads, max_drop_points=plan.max_drop_points)
+    evaluator = prepare(folders, asked, launcher, staging)
+    found = dict(reports)
+    for each in judge(evaluator, folders):
+        report = reports[each.folder.name]
+        problem = report.problem or each.evaluation.problem
+        status = "failed" if problem and report.status == "passed" else report.status
+        found[each.folder.name] = replace(report, accuracy=each.evaluation.accuracy, problem=problem, status=status)
+        write_json(each.folder / REPORT, found[each.folder.name])
+    return found
 
 
 def _request(plan: ConvertPlan, target: str, precision: str) -> ConvertRequest:

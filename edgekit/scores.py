@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit import registry
-from edgekit.desk import Desk, Line
+from edgekit.desk import INT8_PROGRAM, Desk, Line
 from edgekit.errors import InputError, TargetMissing, UsageError
 from edgekit.interface import input_of_pixels
 from edgekit.machine import describe_machine
@@ -50,15 +51,22 @@ def evaluate(desk: Desk, line: Line) -> Report:
     """Answer all pictures, by the artifact or by the float model that it was made of; the answers go to scores.npz."""
     request: EvaluateRequest = read_json(desk.work / REQUEST, EvaluateRequest)
     manifest = read_manifest(desk.artifact)
-    card, source = manifest.model, request.float_model
+    card = manifest.model
     pixels = np.memmap(desk.shared / PIXELS, np.uint8, "r", shape=request.shape)
     line.enter("import")
-    threads = request.num_threads
-    with _artifact(desk, manifest, threads) if source is None else _float_model(card, source, threads) as model:
+    with _open(desk, manifest, request) as model:
         line.enter("evaluate")
         values, seconds = _answer(model, pixels, card.spec.classes, line)
     np.savez(desk.work / SCORES, values=values, seconds=seconds)
     return Report(card.name, manifest.target, manifest.precision, "converted", describe_machine(), runtime=model.runtime)
+
+
+def _open(desk: Desk, manifest: Manifest, request: EvaluateRequest) -> AbstractContextManager[_Model]:
+    if request.float_model is not None:
+        return _float_model(manifest.model, request.float_model, request.num_threads)
+    if request.int8_program:
+        return _int8_program(desk.artifact / INT8_PROGRAM, manifest.model, request.num_threads)
+    return _artifact(desk, manifest, request.num_threads)
 
 
 def _answer(model: _Model, pixels: NDArray[np.uint8], classes: int, line: Line) -> tuple[NDArray[np.float32], float]:
@@ -122,6 +130,25 @@ def _float_model(card: ModelCard, source: str, num_threads: int) -> Iterator[_Mo
         return np.concatenate([card.preprocessing.normalise(each) for each in pixels])
 
     yield _Model(RuntimeInfo("PyTorch", torch.__version__, "CPU", "float32"), FLOAT_BATCH, take, infer)
+
+
+@contextmanager
+def _int8_program(path: Path, card: ModelCard, num_threads: int) -> Iterator[_Model]:
+    """What an int8 artifact is to compute."""
+    import torch
+
+    from edgekit.mobilenet.program import load_program
+    from edgekit.quantization.exact import ExactInt8
+
+    torch.set_num_threads(num_threads)
+    exact = ExactInt8(load_program(path).exported.module())
+
+    def infer(image_nchw: NDArray[np.float32]) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = exact(torch.from_numpy(image_nchw)).float().numpy()
+        return scores
+
+    runtime = RuntimeInfo("PyTorch", torch.__version__, "CPU", "the int8 program in exact arithmetic", kind="reference")
+    yield _Model(runtime, 1, lambda pixels: card.preprocessing.normalise(pixels[0]), infer)
 
 
 def open_network(card: ModelCard, source: str) -> MobileNet:

@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.calibration import read_pictures
+import numpy as np
+
+from edgekit.calibration import MOST_SEARCHED, Calibration, read_pictures
+from edgekit.dataset import LabelledPicture, decode, spread
 from edgekit.desk import program_name, reference_name
 from edgekit.manifest import ModelCard, write_json
 from edgekit.pipeline import CALIBRATION, CARD
@@ -17,6 +20,12 @@ from edgekit.samples import make_samples
 
 if TYPE_CHECKING:
     from edgekit.mobilenet.checkpoint import Checkpoint
+    from edgekit.quantization.program import Quantised
+    from edgekit.sensitivity import Search
+    from edgekit.target import Program
+
+RANKED = 16
+"""Calibration pictures on which the units are ranked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,59 +35,95 @@ class Pictures:
     Attributes:
         parity: to compare artifacts with PyTorch on; empty for those that edgekit ships.
         calibration: to measure the ranges of an int8 program on; empty where there is none.
+        evaluation: to count on, for the goal; empty where there is none.
+        max_drop_points: the goal: points of top-1, of 100, that int8 may lose; None for no goal.
     """
 
     parity: tuple[Path, ...] = ()
     calibration: tuple[Path, ...] = ()
+    evaluation: tuple[LabelledPicture, ...] = ()
+    max_drop_points: float | None = None
 
 
-def make_shared(
-    checkpoint: Checkpoint,
-    name: str,
-    source: str,
-    precisions: Collection[str],
-    pictures: Pictures,
-    folder: Path,
-    is_ready: Callable[[str], None],
-) -> None:
-    """Write what the workers need, in the order they need it.
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Writes what the workers need into a folder, in the order they need it.
 
-    Args:
+    Attributes:
         checkpoint: the model.
-        name: short, for the card.
-        source: where it came from, for the card.
-        precisions: of all artifacts.
+        card: what artifacts say of it.
         pictures: to look at.
         folder: where to write.
-        is_ready: told the name of each resource as it is there.
+        on_stage: told what happens.
+        is_ready: told the name of each resource when it is there.
     """
-    from edgekit.mobilenet.program import capture_program, save_program
 
-    program = capture_program(checkpoint.network())
-    save_program(program, folder / f"{program_name('')}.pt2")
-    card = ModelCard(
-        name, source, checkpoint.sha256, "classification", checkpoint.spec, checkpoint.preprocessing, checkpoint.labels
-    )
-    write_json(folder / CARD, card)
-    is_ready(program_name(""))
-    reference = answers_of(checkpoint, pictures.parity, precisions)
-    save_reference(reference, folder / f"{reference_name('')}.npz")
-    is_ready(reference_name(""))
-    if INT8 not in precisions:
-        return
-    import torch
+    checkpoint: Checkpoint
+    card: ModelCard
+    pictures: Pictures
+    folder: Path
+    on_stage: Callable[[str], None]
+    is_ready: Callable[[str], None]
 
-    from edgekit.quantization.program import capture_int8, quantise
+    def make(self, precisions: Collection[str]) -> None:
+        """Make all that artifacts of these precisions take."""
+        from edgekit.mobilenet.program import capture_program
 
-    images_nchw, calibration = read_pictures(pictures.calibration, checkpoint.preprocessing)
-    write_json(folder / CALIBRATION, calibration)
-    int8 = capture_int8(quantise(program, [torch.from_numpy(image) for image in images_nchw]))
-    save_program(int8, folder / f"{program_name(INT8)}.pt2")
-    is_ready(program_name(INT8))
-    names = [output.name for output in int8.outputs]
-    answers = compute_int8_reference(int8.exported.module(), names, reference.samples)
-    save_reference(replace(reference, approximate={INT8: answers}), folder / f"{reference_name(INT8)}.npz")
-    is_ready(reference_name(INT8))
+        self.on_stage("capture")
+        program = capture_program(self.checkpoint.network())
+        write_json(self.folder / CARD, self.card)
+        self._save_program(program, "")
+        reference = answers_of(self.checkpoint, self.pictures.parity, precisions)
+        self._save_reference(reference, "")
+        if INT8 in precisions:
+            self._make_int8(program, reference)
+
+    def _make_int8(self, program: Program, reference: Reference) -> None:
+        import torch
+
+        from edgekit.quantization.program import capture_int8, quantise
+
+        self.on_stage("calibration")
+        shape_hwc = _shape_hwc(self.checkpoint)
+        arrays, skipped = read_pictures(self.pictures.calibration, self.checkpoint.preprocessing, shape_hwc)
+        quantised = quantise(program, [torch.from_numpy(image_nchw) for image_nchw in arrays])
+        search = self._search(quantised) if self.pictures.max_drop_points is not None else None
+        write_json(self.folder / CALIBRATION, Calibration(len(arrays), skipped, search))
+        int8 = capture_int8(quantised, search.kept if search else ())
+        self._save_program(int8, INT8)
+        answers = compute_int8_reference(int8.exported.module(), [output.name for output in int8.outputs], reference.samples)
+        self._save_reference(replace(reference, approximate={INT8: answers}), INT8)
+
+    def _search(self, quantised: Quantised) -> Search:
+        """Find the units to keep in float. Pictures that cannot be used are named by the evaluation of the artifacts."""
+        import torch
+
+        from edgekit.quantization.ranking import rank_units
+        from edgekit.quantization.search import choose_kept, drop_on
+
+        assert self.pictures.max_drop_points is not None
+        preprocessing = self.checkpoint.preprocessing
+        chosen = spread(self.pictures.evaluation, MOST_SEARCHED)
+        pixels = decode(chosen, preprocessing, shape_hwc=_shape_hwc(self.checkpoint), path=self.folder / "searched.bin")
+        images_nchw = [torch.from_numpy(preprocessing.normalise(np.asarray(each))) for each in pixels.open()]
+        self.on_stage("sensitivity of each unit")
+        ranking = rank_units(quantised, quantised.images_nchw[:RANKED])
+        return choose_kept(
+            ranking,
+            drop_on(quantised, images_nchw, pixels.classes),
+            self.pictures.max_drop_points,
+            lambda tried: self.on_stage(f"{len(tried.kept)} units in float32: {tried.drop_points:.2f} points lost"),
+        )
+
+    def _save_program(self, program: Program, precision: str) -> None:
+        from edgekit.mobilenet.program import save_program
+
+        save_program(program, self.folder / f"{program_name(precision)}.pt2")
+        self.is_ready(program_name(precision))
+
+    def _save_reference(self, reference: Reference, precision: str) -> None:
+        save_reference(reference, self.folder / f"{reference_name(precision)}.npz")
+        self.is_ready(reference_name(precision))
 
 
 def answers_of(checkpoint: Checkpoint, pictures: Sequence[Path], precisions: Collection[str]) -> Reference:
@@ -88,3 +133,8 @@ def answers_of(checkpoint: Checkpoint, pictures: Sequence[Path], precisions: Col
     yardsticks = [kind for kind, precision in YARDSTICKS.items() if precision == "float32" or precision in precisions]
     compressed = [precision for precision in precisions if precision in COMPRESSED]
     return compute_reference(network, network.output_names, samples, yardsticks=yardsticks, compressed=compressed)
+
+
+def _shape_hwc(checkpoint: Checkpoint) -> tuple[int, int, int]:
+    spec = checkpoint.spec
+    return spec.resolution, spec.resolution, spec.input_channels

@@ -12,11 +12,11 @@ from rich.console import Console
 
 from edgekit.accuracy import Drop, Share
 from edgekit.cli.show import new_table, print_json, print_lines, print_table
-from edgekit.evaluation import Evaluated, Evaluation
+from edgekit.evaluation import Evaluation, Outcome
 from edgekit.report import overall_exit_code
 
 _SHOWN = 3  # skipped files in a note; the JSON has all
-FIGURES = ("images", "top-1 %", "95 %", "top-5 %", "agrees %", "drop", "95 %", "images/s")
+FIGURES = ("images", "top-1 %", "95 %", "top-5 %", "agrees %", "int8 %", "drop", "95 %", "images/s")
 
 
 class Bars:
@@ -67,15 +67,16 @@ class Bars:
         self._live.stop()
 
 
-def show_evaluations(float_model: Evaluation, evaluated: Sequence[Evaluated], *, json: bool) -> int:
+def show_evaluations(outcome: Outcome, *, json: bool) -> int:
     """Print a table whose first row is the float model, or JSON, and return the exit code of the whole."""
-    code = overall_exit_code(each.evaluation.exit_code for each in evaluated)
+    code = overall_exit_code(each.evaluation.exit_code for each in outcome.artifacts)
     if json:
-        rows = [{"folder": str(each.folder), "evaluation": each.evaluation} for each in evaluated]
-        print_json({"schema_version": 1, "exit_code": code, "float_model": float_model, "results": rows})
+        references = {"float_model": outcome.float_model, "int8_programs": outcome.int8_programs}
+        rows = [{"folder": str(each.folder), "evaluation": each.evaluation} for each in outcome.artifacts]
+        print_json({"schema_version": 1, "exit_code": code, **references, "results": rows})
     else:
-        _print_table([float_model, *(each.evaluation for each in evaluated)])
-    for each in evaluated:
+        _print_table([outcome.float_model, *outcome.int8_programs, *(each.evaluation for each in outcome.artifacts)])
+    for each in outcome.artifacts:
         if each.unsaved:
             print(f"edgekit: the evaluation is not saved: {each.unsaved}", file=sys.stderr)
     return code
@@ -89,7 +90,10 @@ def _print_table(evaluations: Sequence[Evaluation]) -> None:
         marks = [f"[{_number(note, notes)}]" for note in evaluation.notes]
         runtime = f"{evaluation.runtime.runtime} {evaluation.runtime.version}" if evaluation.runtime else "-"
         table.add_row(evaluation.target, evaluation.precision, *_figures(evaluation), f"{runtime} {''.join(marks)}".strip())
-    print_lines(f"{first.model} on {first.images}; drop is points of top-1 below the float model:")
+    meaning = "drop is points of top-1 below the float model"
+    if any(evaluation.program_agreement for evaluation in evaluations):
+        meaning += ", int8 % agreement with the int8 program"
+    print_lines(f"{first.model} on {first.images}; {meaning}:")
     print_table(table)
     lines = [*(f"[{number}] {note}" for number, note in enumerate(notes, 1)), *_skipped(first)]
     for evaluation in evaluations:
@@ -110,6 +114,7 @@ def _figures(evaluation: Evaluation) -> list[str]:
         _interval(accuracy.top1),
         f"{100 * accuracy.top5.value:.2f}",
         f"{100 * accuracy.agreement.value:.2f}" if accuracy.agreement else "-",
+        f"{100 * evaluation.program_agreement.value:.2f}" if evaluation.program_agreement else "-",
         f"{accuracy.drop.points:.2f}" if accuracy.drop else "-",
         _interval(accuracy.drop) if accuracy.drop else "-",
         f"{evaluation.images_per_second:.0f}" if evaluation.images_per_second else "-",

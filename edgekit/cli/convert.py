@@ -48,6 +48,21 @@ def convert(
             help="Pictures for int8, 100 or more: a folder, a list of files, or `digits`. [default: digits for that model]",
         ),
     ] = None,
+    evaluation: Annotated[
+        Path | None,
+        typer.Option("--evaluation", help="Labelled pictures to count accuracy on; see `edgekit evaluate --help` for the forms."),
+    ] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            "--max-drop",
+            min=0,
+            help="Points of top-1, of 100, that an artifact may lose on these: int8 keeps layers in float32 until that holds.",
+        ),
+    ] = None,
+    allow_overlap: Annotated[
+        bool, typer.Option("--allow-overlap", help="Count on pictures that were calibrated on, too: the figure then flatters.")
+    ] = False,
     width: flags.Width = None,
     resolution: flags.Resolution = None,
     padding: flags.PaddingFlag = None,
@@ -78,6 +93,8 @@ def convert(
     for name in precision:
         if name not in PRECISIONS:
             raise UsageError(f"there is no precision {name!r}. There are: {', '.join(PRECISIONS)}")
+    if max_drop is not None and not evaluation:
+        raise UsageError("--max-drop needs --evaluation: labelled pictures to count on")
     plan = run.ConvertPlan(
         model=model,
         targets=targets,
@@ -89,6 +106,9 @@ def convert(
         num_threads=threads,
         latency=LatencyPlan(iterations, max_seconds, warmup) if latency else None,
         calibration=calibration or (Path(DIGITS) if model == DIGITS else None),
+        evaluation=evaluation,
+        max_drop_points=max_drop,
+        allow_overlap=allow_overlap,
         force=force,
         jobs=jobs,
     )

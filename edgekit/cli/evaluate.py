@@ -44,11 +44,11 @@ def evaluate(
     quiet: flags.Quiet = False,
 ) -> int:
     """Count how often artifacts are right on labelled pictures, against the float model in PyTorch."""
-    from edgekit import evaluation, run
+    from edgekit import evaluation, evaluator, run
     from edgekit.cli.accuracies import Bars, show_evaluations
 
     plan = evaluation.EvaluationPlan(images, model, threads, limit, max_drop)
     folders = [run.artifact_folder(path) for path in artifacts]
     with Bars(quiet=quiet) as bars:
-        float_model, evaluated = evaluation.evaluate(folders, plan, bars.enter, bars.advance)
-    return show_evaluations(float_model, evaluated, json=json)
+        outcome = evaluator.evaluate(folders, plan, bars.enter, bars.advance)
+    return show_evaluations(outcome, json=json)

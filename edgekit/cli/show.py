@@ -22,6 +22,7 @@ from edgekit.prediction import Prediction
 from edgekit.report import Report, overall_exit_code
 from edgekit.run import Result
 
+ACCURACY = ("right %", "drop")  # top-1 on labelled pictures, and points of it below the float model
 VERDICTS = {"passed": "green", "converted": "yellow", "failed": "red", "skipped": "yellow"}
 
 
@@ -126,11 +127,12 @@ def print_table(table: Table) -> None:
 
 def _print_table(results: Sequence[Result]) -> None:
     console = Output(soft_wrap=True)
-    figures = ("SQNR dB", "top-1", "MB", "load ms", "first ms", "p50 ms", "p95 ms")
+    counted = ACCURACY if any(result.report.accuracy for result in results) else ()
+    figures = ("SQNR dB", "top-1", *counted, "MB", "load ms", "first ms", "p50 ms", "p95 ms")
     table = new_table("model", "target", "precision", "verdict", *figures, "checked with", figures=figures)
     notes: list[str] = []
     for result in results:
-        table.add_row(*_row(result.report, notes))
+        table.add_row(*_row(result.report, notes, counted=bool(counted)))
     print_table(table)
     for number, note in enumerate(notes, 1):
         console.print(f"[{number}] {note}", markup=False, highlight=False)
@@ -141,7 +143,7 @@ def _print_table(results: Sequence[Result]) -> None:
     console.print(f"Artifacts, manifests and reports: {', '.join(sorted(places))}", markup=False, highlight=False)
 
 
-def _row(report: Report, notes: list[str]) -> list[str | Text]:
+def _row(report: Report, notes: list[str], *, counted: bool) -> list[str | Text]:
     sqnr, top1 = parity_figures(report.parity)
     size = "-" if report.size_bytes is None else f"{report.size_bytes / 1e6:.2f}"
     times = ["-"] * 4
@@ -160,10 +162,16 @@ def _row(report: Report, notes: list[str]) -> list[str | Text]:
         Text(f"{verdict}{marks}", style=VERDICTS[report.status]),
         sqnr,
         top1,
+        *(_accuracy(report) if counted else ()),
         size,
         *times,
         f"{report.runtime.runtime} {report.runtime.version}" if report.runtime else "-",
     ]
+
+
+def _accuracy(report: Report) -> tuple[str, str]:
+    accuracy = report.accuracy
+    return (f"{100 * accuracy.top1.value:.2f}", f"{accuracy.drop_points:.2f}") if accuracy else ("-", "-")
 
 
 def _inside_notes(report: Report) -> list[str]:

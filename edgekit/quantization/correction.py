@@ -25,22 +25,31 @@ _BIAS = 2  # the bias's place among the arguments of conv2d and linear
 OnResult = Callable[[Node, list[Tensor]], list[Tensor]]
 
 
-def correct_biases(quantised: GraphModule, original: GraphModule, images_nchw: Sequence[Tensor]) -> None:
-    """Change the biases of a quantised network in place.
+def channel_means(original: GraphModule, images_nchw: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """What every product of the float network gives on average: float64, one value per channel.
+
+    Args:
+        original: the float network.
+        images_nchw: float32, one batch of one each.
+    """
+    means: list[Tensor] = []
+
+    def measure(node: Node, results: list[Tensor]) -> list[Tensor]:
+        means.append(_channel_means(results))
+        return results
+
+    _run(original, batches(images_nchw), measure)
+    return tuple(means)
+
+
+def correct_biases(quantised: GraphModule, wanted: Sequence[Tensor], images_nchw: Sequence[Tensor]) -> None:
+    """Give a quantised network other biases.
 
     Args:
         quantised: from `convert_pt2e`.
-        original: the float network that it was made from.
+        wanted: of `channel_means`, for the same pictures.
         images_nchw: float32, one batch of one each.
     """
-    pictures = batches(images_nchw)
-    wanted: list[Tensor] = []
-
-    def measure(node: Node, results: list[Tensor]) -> list[Tensor]:
-        wanted.append(_channel_means(results))
-        return results
-
-    _run(original, pictures, measure)
     remaining = iter(wanted)
 
     def correct(node: Node, results: list[Tensor]) -> list[Tensor]:
@@ -48,14 +57,14 @@ def correct_biases(quantised: GraphModule, original: GraphModule, images_nchw: S
         bias: Any = node.args[_BIAS] if len(node.args) > _BIAS else None
         if not isinstance(bias, Node):
             return results
-        attrgetter(str(bias.target))(quantised).data += shift
+        _replace(quantised, str(bias.target), attrgetter(str(bias.target))(quantised) + shift)
         return [result + (shift[:, None, None] if result.dim() == 4 else shift) for result in results]
 
-    _run(quantised, pictures, correct)
+    _run(quantised, batches(images_nchw), correct)
 
 
 def round_biases(quantised: GraphModule) -> None:
-    """Round the biases of int8 products to what runtimes make of them, in place.
+    """Round the biases of int8 products to what runtimes make of them.
 
     A product of int8 values is summed in int32, the bias with it: in steps of the input's scale times the channel's. A runtime
     that keeps biases in float and one that does not then start from the same number, and so does the reference.
@@ -68,7 +77,13 @@ def round_biases(quantised: GraphModule) -> None:
             continue
         steps = attrgetter(str(weights.args[1].target))(quantised).double() * image.args[1]
         values = attrgetter(str(bias.target))(quantised)
-        values.data = (torch.round(values.double() / steps) * steps).float()
+        _replace(quantised, str(bias.target), (torch.round(values.double() / steps) * steps).float())
+
+
+def _replace(module: GraphModule, target: str, value: Tensor) -> None:
+    """Put another parameter in the place of one that other networks may share."""
+    path, _, name = target.rpartition(".")
+    setattr(module.get_submodule(path), name, torch.nn.Parameter(value.detach(), requires_grad=False))
 
 
 def _run(module: GraphModule, pictures: Sequence[Tensor], on_product: OnResult) -> None:

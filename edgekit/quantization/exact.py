@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.ao.quantization.fx._decomposed  # registers the operators of an int8 program
 from torch import Tensor, nn
 from torch.fx import GraphModule, Interpreter
 

@@ -38,8 +38,8 @@ def answers(module: GraphModule, images_nchw: Sequence[Tensor]) -> Tensor:
         The first output, float32, (pictures, ...).
     """
     with torch.no_grad():
-        network = _Simulation(module)
-        return torch.cat([_first(network.run(batch)) for batch in batches(images_nchw)])
+        network = Simulation(module)
+        return torch.cat([first_output(network.run(batch)) for batch in batches(images_nchw)])
 
 
 def faster(operator: Any) -> Any:
@@ -47,13 +47,15 @@ def faster(operator: Any) -> Any:
     return _FASTER.get(operator, operator)
 
 
-class _Simulation(Interpreter):
+class Simulation(Interpreter):
+    """Runs batches through a graph with int8 in it. The weights are turned into floats once, not once per batch."""
+
     def __init__(self, module: GraphModule) -> None:
         super().__init__(module)
         self._weights: dict[Any, Tensor] = {}
 
     def run_node(self, n: Any) -> Any:
-        """Turn int8 weights into floats once, not once per batch."""
+        """Look up weights that were asked for before."""
         if n.target is not _int8.dequantize_per_channel.default:
             return super().run_node(n)
         if n not in self._weights:
@@ -65,6 +67,7 @@ class _Simulation(Interpreter):
         return super().call_function(faster(target), args, kwargs)
 
 
-def _first(outputs: Any) -> Tensor:
+def first_output(outputs: Any) -> Tensor:
+    """Of what a captured module or its graph returns."""
     first: Tensor = outputs[0] if isinstance(outputs, tuple | list) else outputs
     return first

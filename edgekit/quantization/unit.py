@@ -11,7 +11,6 @@ import copy
 from collections.abc import Collection
 from operator import attrgetter
 
-import torch
 from torch.fx import Graph, GraphModule, Node
 
 from edgekit.quantization.quantizer import PRODUCTS
@@ -25,16 +24,16 @@ def units_of(module: GraphModule) -> tuple[str, ...]:
 
 
 def keep_in_float(quantised: GraphModule, original: GraphModule, kept: Collection[str]) -> GraphModule:
-    """Return a copy in which these units compute in float.
+    """Return a copy in which these units compute in float. It has the same tensors, not copies of them.
 
     Args:
         quantised: from `convert_pt2e`.
         original: the float network that it was made from, for the weights.
         kept: names of units.
     """
-    module = copy.deepcopy(quantised)
+    module = GraphModule(quantised, copy.deepcopy(quantised.graph))
     weights = {_module_path(node): node.args[1] for node in original.graph.nodes if node.target in PRODUCTS}
-    units = _assign(module.graph)
+    units = unit_by_node(module.graph)
     for node, unit in units.items():
         if unit not in kept:
             continue
@@ -44,8 +43,7 @@ def keep_in_float(quantised: GraphModule, original: GraphModule, kept: Collectio
             source = given.all_input_nodes[0]
             if not is_rounding(source):  # dequantize alone: an int8 weight
                 name = f"{unit}_float_weight".replace(".", "_")
-                weight = attrgetter(str(weights[unit].target))(original)
-                setattr(module, name, torch.nn.Parameter(weight.detach().clone()))
+                setattr(module, name, attrgetter(str(weights[unit].target))(original))
                 with module.graph.inserting_before(node):
                     node.replace_input_with(given, module.graph.get_attr(name))
             elif (origin := source.all_input_nodes[0]).op == "placeholder" or units.get(origin) in kept:
@@ -60,7 +58,7 @@ def is_rounding(node: Node) -> bool:
     return node.op == "call_function" and str(node.target).startswith("quantized_decomposed.")
 
 
-def _assign(graph: Graph) -> dict[Node, str]:
+def unit_by_node(graph: Graph) -> dict[Node, str]:
     """The unit of every operator that computes: its module's, or that of what it is given where its module has no weights."""
     with_weights = {_module_path(node) for node in graph.nodes if node.target in PRODUCTS}
     units: dict[Node, str] = {}

@@ -14,18 +14,8 @@ from edgekit.accuracy import count_right
 from edgekit.dataset import LabelledPicture, Pixels, Skipped
 from edgekit.digits.recipe import LABELS, PREPROCESSING, SPEC
 from edgekit.errors import InputError, OutputError, UsageError
-from edgekit.evaluation import (
-    FILE_NAME,
-    NO_DEVICE_SPEED,
-    Disagreement,
-    Evaluation,
-    Evaluator,
-    Scores,
-    common_card,
-    find_source,
-    judge,
-    save,
-)
+from edgekit.evaluation import FILE_NAME, Disagreement, Evaluation, save
+from edgekit.evaluator import NO_DEVICE_SPEED, Evaluator, Scores, common_card, find_source, judge
 from edgekit.launcher import Launcher
 from edgekit.machine import describe_machine
 from edgekit.manifest import SCHEMA_VERSION, Manifest, ModelCard, read_json, write_json
