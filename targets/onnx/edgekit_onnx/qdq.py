@@ -153,6 +153,28 @@ def _split_readers(graph: ir.Graph) -> None:
             reader.replace_input_with(i, copy.outputs[0])
 
 
+def _keep_in_float(graph: ir.Graph) -> None:
+    """Write the scale in front of a product of float weights once per channel, always the same.
+
+    ONNX Runtime makes weights int8 that stand between int8 tensors, with one scale for all channels (WeightBiasQuantization), and
+    has no option against it. It does so only behind a DQ of one scale. These products were kept in float because int8 costs them
+    too much.
+    """
+    for node in _each(graph, *PRODUCTS):
+        image, weights = (_given(node, i).producer() for i in range(_BIAS))
+        if image is None or image.op_type != "DequantizeLinear" or (weights and weights.op_type == "DequantizeLinear"):
+            continue
+        shape = _given(node, 1).shape
+        assert shape is not None
+        transposed = node.op_type == "Gemm" and not node.attributes.get_int("transB", 0)
+        channels = shape.numpy()[0 if transposed else 1] * node.attributes.get_int("group", 1)
+        for i, suffix in ((1, ".scales"), (2, ".zero_points")):
+            value = _constant(image.inputs[i])
+            assert value is not None
+            image.replace_input_with(i, _store(graph, _given(node, 1), np.full(channels, value), suffix))
+        image.attributes["axis"] = ir.AttrInt64("axis", 1)
+
+
 _STEPS = (
     _drop_cuts,
     _drop_pads,
@@ -161,6 +183,7 @@ _STEPS = (
     _make_activations_unsigned,
     _part_zero_points,
     _split_readers,
+    _keep_in_float,
 )
 
 

@@ -11,8 +11,6 @@ sets a session option. Ordinary operators on constants it computes once. It has 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 from edgekit.mobilenet.compression import MIN_SIZE
 
 _MAX = 127
+_SMALLEST = 2.0**-24  # of float16's numbers
 
 
 def store_integers(model: ir.Model) -> None:
@@ -61,7 +60,7 @@ def find_integers(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArr
         ValueError: they are not.
     """
     largest = np.abs(weights).max(axis=tuple(range(1, weights.ndim)), keepdims=True).astype(np.float64)
-    scales: NDArray[Any] = np.where(largest == 0, 1, largest / _MAX).astype(np.float16)
+    scales: NDArray[np.float16] = np.maximum(largest / _MAX, _SMALLEST).astype(np.float16)
     integers = np.rint(weights / scales.astype(np.float64)).astype(np.int8)
     if not np.array_equal((integers * scales).astype(np.float32), weights):
         raise ValueError("these weights are not int8 times a float16 scale per output channel")
