@@ -123,14 +123,14 @@ def verify(desk: Desk, line: Line) -> Report:
     """Check an existing artifact's numbers again."""
     request: VerifyRequest = read_json(desk.work / REQUEST, VerifyRequest)
     manifest = read_manifest(desk.artifact)
-    target = _runnable(manifest, line)
+    target = load_target(manifest, line)
     names = choose_arithmetics(target, request.arithmetics) if request.arithmetics else ()
     report = replace(_report_of(manifest, desk), status="converted", problem=None, machine=describe_machine())
     report = _verified(report, target, desk, line, request.num_threads)
     if not names or report.parity is None or not isinstance(target, Examiner):
         return report
     reference, _ = _as_taken(load_reference(desk.reference), manifest)
-    job = _load_job(manifest, desk.artifact, request.num_threads)
+    job = load_job(manifest, desk.artifact, request.num_threads)
     return replace(report, envelope=measure_envelope(target, job, reference, names, report.parity.tolerance))
 
 
@@ -141,12 +141,12 @@ def profile(desk: Desk, line: Line) -> Report:
     """
     request: ProfileRequest = read_json(desk.work / REQUEST, ProfileRequest)
     manifest = read_manifest(desk.artifact)
-    target = _runnable(manifest, line)
+    target = load_target(manifest, line)
     report = _report_of(manifest, desk)
     if report.problem and report.problem.stage == "latency":
         report = replace(report, problem=None, status="passed" if report.parity and report.parity.passed else "converted")
     line.enter("latency")
-    job = _load_job(manifest, desk.artifact, request.num_threads)
+    job = load_job(manifest, desk.artifact, request.num_threads)
     available = target.probe()
     if available.runs != "native":
         report = report if report.latency else _with_notes(report, f"{NO_LATENCY}: {available.reason}")
@@ -160,10 +160,10 @@ def predict(desk: Desk, line: Line) -> Report:
     """Run an existing artifact on pictures; the answers go to predictions.json."""
     request: PredictRequest = read_json(desk.work / REQUEST, PredictRequest)
     manifest = read_manifest(desk.artifact)
-    target = _runnable(manifest, line)
+    target = load_target(manifest, line)
     line.enter("load")
     predictions: list[Prediction] = []
-    with target.load(_load_job(manifest, desk.artifact, request.num_threads)) as runner:
+    with target.load(load_job(manifest, desk.artifact, request.num_threads)) as runner:
         line.enter("parity")
         for image in request.images:
             given = input_of(read_image(Path(image)), manifest.model.preprocessing, manifest.inputs[0])
@@ -195,7 +195,7 @@ def _verified(report: Report, target: Target, desk: Desk, line: Line, num_thread
     manifest = read_manifest(desk.artifact)
     trained = load_reference(desk.reference)
     reference, left_out = _as_taken(trained, manifest)
-    job = _load_job(manifest, desk.artifact, num_threads)
+    job = load_job(manifest, desk.artifact, num_threads)
     report = _without_verdict(report, asked="reference" if target.probe().runs == "reference" else "native")
     try:
         with target.load(job) as runner:
@@ -262,7 +262,12 @@ def _measure(target: Target, job: LoadJob, plan: LatencyPlan) -> Latency:
     return measure(load, num_threads=job.num_threads, plan=plan)
 
 
-def _runnable(manifest: Manifest, line: Line) -> Target:
+def load_target(manifest: Manifest, line: Line) -> Target:
+    """Import what runs an artifact.
+
+    Raises:
+        TargetMissing: nothing here does.
+    """
     line.enter("import")
     target = registry.load(manifest.target)
     available = target.probe()
@@ -271,7 +276,8 @@ def _runnable(manifest: Manifest, line: Line) -> Target:
     return target
 
 
-def _load_job(manifest: Manifest, folder: Path, num_threads: int) -> LoadJob:
+def load_job(manifest: Manifest, folder: Path, num_threads: int) -> LoadJob:
+    """What a target is to load from an artifact's folder."""
     return LoadJob(
         folder / manifest.entry,
         manifest.precision,

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit import registry
 from edgekit.desk import INT8_PROGRAM, Desk, Line
-from edgekit.errors import InputError, TargetMissing, UsageError
+from edgekit.errors import InputError, UsageError
 from edgekit.interface import input_of_pixels
 from edgekit.machine import describe_machine
 from edgekit.manifest import Manifest, ModelCard, read_json, read_manifest
+from edgekit.pipeline import load_job, load_target
 from edgekit.report import Report
 from edgekit.request import FILE_NAME as REQUEST
 from edgekit.request import EvaluateRequest
-from edgekit.target import LoadJob, RuntimeInfo
+from edgekit.target import RuntimeInfo
 
 if TYPE_CHECKING:
     from edgekit.mobilenet.network import MobileNet
@@ -54,19 +54,19 @@ def evaluate(desk: Desk, line: Line) -> Report:
     card = manifest.model
     pixels = np.memmap(desk.shared / PIXELS, np.uint8, "r", shape=request.shape)
     line.enter("import")
-    with _open(desk, manifest, request) as model:
+    with _open(desk, manifest, line, request) as model:
         line.enter("evaluate")
         values, seconds = _answer(model, pixels, card.spec.classes, line)
     np.savez(desk.work / SCORES, values=values, seconds=seconds)
     return Report(card.name, manifest.target, manifest.precision, "converted", describe_machine(), runtime=model.runtime)
 
 
-def _open(desk: Desk, manifest: Manifest, request: EvaluateRequest) -> AbstractContextManager[_Model]:
+def _open(desk: Desk, manifest: Manifest, line: Line, request: EvaluateRequest) -> AbstractContextManager[_Model]:
     if request.float_model is not None:
         return _float_model(manifest.model, request.float_model, request.num_threads)
     if request.int8_program:
         return _int8_program(desk.artifact / INT8_PROGRAM, manifest.model, request.num_threads)
-    return _artifact(desk, manifest, request.num_threads)
+    return _artifact(desk, manifest, line, request.num_threads)
 
 
 def _answer(model: _Model, pixels: NDArray[np.uint8], classes: int, line: Line) -> tuple[NDArray[np.float32], float]:
@@ -89,22 +89,10 @@ def _answer(model: _Model, pixels: NDArray[np.uint8], classes: int, line: Line) 
 
 
 @contextmanager
-def _artifact(desk: Desk, manifest: Manifest, num_threads: int) -> Iterator[_Model]:
-    target = registry.load(manifest.target)
-    available = target.probe()
-    if available.runs == "no":
-        raise TargetMissing(f"this artifact cannot run here: {available.reason}")
+def _artifact(desk: Desk, manifest: Manifest, line: Line, num_threads: int) -> Iterator[_Model]:
+    target = load_target(manifest, line)
     spec, output, preprocessing = manifest.inputs[0], manifest.outputs[0], manifest.model.preprocessing
-    job = LoadJob(
-        desk.artifact / manifest.entry,
-        manifest.precision,
-        manifest.options,
-        manifest.inputs,
-        manifest.outputs,
-        num_threads,
-        manifest.model.labels,
-    )
-    with target.load(job) as runner:
+    with target.load(load_job(manifest, desk.artifact, num_threads)) as runner:
         yield _Model(
             runner.runtime,
             1,
