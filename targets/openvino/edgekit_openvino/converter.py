@@ -11,13 +11,18 @@ from edgekit.mobilenet.compression import compress_weights
 from edgekit.mobilenet.float16 import round_weights
 from edgekit.precision import APPROXIMATE, COMPRESSED, INT8
 from edgekit.target import ConvertJob
+from edgekit_openvino.overflow import may_overflow
 from edgekit_openvino.rounding import ROUNDINGS, simplify
 from edgekit_openvino.size import shorten_names, strip_details, strip_indentation
 from edgekit_openvino.weights import store_float16, store_integers
 
 
-def convert(job: ConvertJob) -> Path:
-    """Write `model.xml` and `model.bin` into the job's folder, of the job's precision; return the former's path."""
+def convert(job: ConvertJob) -> tuple[Path, bool]:
+    """Write `model.xml` and `model.bin` into the job's folder, of the job's precision.
+
+    Returns:
+        The former's path, and whether int8 products may overflow on CPUs that have them in 16 bits.
+    """
     sizes = [list(tensor.shape) for tensor in job.program.inputs]
     extension = ROUNDINGS if job.precision == INT8 else None
     model = openvino.convert_model(_program_of(job), input=sizes, extension=extension)
@@ -36,7 +41,7 @@ def convert(job: ConvertJob) -> Path:
     openvino.save_model(model, path, compress_to_fp16=False)
     xml = strip_indentation(path.read_text("utf-8"))
     path.write_text(strip_details(xml) if job.precision in APPROXIMATE else xml, "utf-8")
-    return path
+    return path, job.precision == INT8 and may_overflow(model)
 
 
 def _program_of(job: ConvertJob) -> ExportedProgram:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from functools import cached_property
 from types import TracebackType
@@ -12,19 +11,13 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from edgekit.machine import describe_machine
 from edgekit.precision import INT8
 from edgekit.target import LoadJob, RuntimeInfo
+from edgekit_openvino.overflow import IN_FLOAT, cpu_overflows, may_overflow
 from edgekit_openvino.products import count_products
 
 DEVICE = "CPU"
 STORED = {"float16": "float16 weights, ", "int8-weights": "int8 weights, "}
-
-# Without these, x86 adds two products of unsigned and signed bytes in 16 bits, too few for large ones, and OpenVINO takes such
-# kernels all the same: https://docs.openvino.ai/2023.3/pot_saturation_issue.html
-SUMS_IN_32_BITS = {"avx512_vnni", "avx_vnni"}
-# With this its CPU plugin computes in float what lies between two roundings: right answers, at the speed of float.
-IN_FLOAT = {"LP_TRANSFORMS_MODE": "NO"}
 
 
 class OpenVINORunner:
@@ -34,8 +27,10 @@ class OpenVINORunner:
         self._is_int8 = job.precision == INT8
         self._stored = STORED.get(job.precision, "")
         core = openvino.Core()
+        model = core.read_model(job.path)
+        self._overflows = self._is_int8 and cpu_overflows() and may_overflow(model)
         self._compiled = core.compile_model(
-            core.read_model(job.path),
+            model,
             DEVICE,
             {
                 # Unless told otherwise the CPU plugin computes in bfloat16 where it can: 30 dB instead of 115.
@@ -43,7 +38,7 @@ class OpenVINORunner:
                 "INFERENCE_NUM_THREADS": job.num_threads,
                 "NUM_STREAMS": 1,
                 "PERFORMANCE_HINT": "LATENCY",
-                **(IN_FLOAT if self._is_int8 and int8_overflows() else {}),
+                **(IN_FLOAT if self._overflows else {}),
             },
         )
         self._request = self._compiled.create_infer_request()
@@ -56,7 +51,7 @@ class OpenVINORunner:
         products = count_products(map(_facts, self._compiled.get_runtime_model().get_ops())) if self._is_int8 else None
         if products:
             rest = f", {arithmetic} in {', '.join(products.float_ops)}" if products.float_ops else ""
-            reason = ": this CPU has no VNNI, without which OpenVINO's int8 products overflow" if int8_overflows() else ""
+            reason = ": this CPU has no VNNI, without which OpenVINO's int8 products overflow" if self._overflows else ""
             arithmetic = f"{products}{rest}{reason}"
         return RuntimeInfo(
             runtime="openvino",
@@ -78,12 +73,6 @@ class OpenVINORunner:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         del self._request
         del self._compiled
-
-
-def int8_overflows() -> bool:
-    """Whether this CPU's int8 products are wrong in OpenVINO. An x86 CPU of which nothing is known is taken for one."""
-    is_x86 = platform.machine().lower() in ("x86_64", "amd64")
-    return is_x86 and not SUMS_IN_32_BITS & set(describe_machine().instruction_sets)
 
 
 def _facts(layer: Any) -> dict[str, str]:

@@ -81,9 +81,8 @@ class OpenVINOTarget:
         options = parse_options(OpenVINOOptions, job.options, target=self.name)
         from edgekit_openvino.converter import convert
 
-        path = convert(job)
-        notes = (OVERFLOW_NOTE,) if job.precision == INT8 else ()
-        return Conversion(path, "OpenVINO IR", option_strings(options), notes)
+        path, overflows = convert(job)
+        return Conversion(path, "OpenVINO IR", option_strings(options), (OVERFLOW_NOTE,) if overflows else ())
 
     def load(self, job: LoadJob) -> OpenVINORunner:
         """Compile the saved model for the CPU."""
