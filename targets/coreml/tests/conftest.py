@@ -108,11 +108,12 @@ def network(card: ModelCard) -> MobileNet:
 @pytest.fixture(scope="session")
 def converted(network: MobileNet, card: ModelCard, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Conversion]:
     """Convert as the command line does, once for each set of options: `converted("float16", input="image")`."""
+    program = capture_program(network)
 
     @cache
     def converted(precision: str = "float32", *, card: ModelCard = card, **options: str) -> Conversion:
         folder = tmp_path_factory.mktemp("converted")
-        return CoreMLTarget().convert(ConvertJob(capture_program(network), precision, options, folder, card))
+        return CoreMLTarget().convert(ConvertJob(program, precision, options, folder, card))
 
     return converted
 

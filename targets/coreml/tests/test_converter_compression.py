@@ -106,7 +106,6 @@ def _reference(checkpoint: Checkpoint, network: MobileNet, precisions: list[str]
 FIGURES = {
     "mobilenet_v1_0.25_96_vww": {"int8-weights": (35, 0.62), "palettized-8": (35, 0.64), "palettized-6": (18, 0.5)},
     "mobilenet_v1_0.25_128": {"palettized-6": (13, 0.46), "int8-weights": (24, 0.57), "palettized-8": (50, 0.57)},
-    "mobilenet_v2_1.0_224": {"int8-weights": (24, 0.55), "palettized-6": (13, 0.43)},
 }
 
 

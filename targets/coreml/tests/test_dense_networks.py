@@ -181,9 +181,7 @@ FLOORS_DB: dict[str, tuple[Network, dict[str, dict[str, float]]]] = {
         deeplab,
         {
             "float16": {"logits": 48},
-            "int8-weights": {"logits": 28},
             "palettized-8": {"logits": 48},  # no worse: its weights were trained on a grid of 8 bits
-            "palettized-6": {"logits": 19},
         },
     ),
     "lr-aspp": (lr_aspp, {"float16": {"logits": 40}}),
