@@ -40,6 +40,7 @@ from edgekit.manifest import (
     write_json,
 )
 from edgekit.parity import Parity, judge, judge_compression
+from edgekit.payoff import OperatorTimer
 from edgekit.precision import INT8
 from edgekit.prediction import Prediction, rank
 from edgekit.preprocessing import read_image
@@ -52,6 +53,7 @@ from edgekit.request import ConvertRequest, PredictRequest, ProfileRequest, Veri
 from edgekit.target import ConvertJob, LoadJob, Runner, Target
 
 CARD, REFERENCE, CALIBRATION, PREDICTIONS = "model.json", "reference.npz", "calibration.json", "predictions.json"
+TIMED_RUNS = 10  # inferences in which a runtime times its operators
 MAX_EXAMINED = 4  # inputs on which the operators of a quantised artifact are judged alone
 REFERENCE_RUNTIME_NOTE = (
     "checked with {runtime}, not with the vendor's: the verdict is about the saved artifact's numbers, and cannot know on which "
@@ -153,6 +155,9 @@ def profile(desk: Desk, line: Line) -> Report:
         return _with_static_profile(report, target, job)
     notes = tuple(note for note in report.notes if not note.startswith(NO_LATENCY))
     report = replace(report, latency=_measure(target, job, request.latency), notes=notes)
+    if isinstance(target, OperatorTimer):
+        inputs = {job.inputs[0].name: random_input(job.inputs[0])}
+        report = replace(report, operator_ms=target.operator_ms(job, inputs, runs=TIMED_RUNS))
     return _with_static_profile(report, target, job)
 
 

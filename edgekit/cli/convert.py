@@ -79,7 +79,7 @@ def convert(
     quiet: flags.Quiet = False,
 ) -> int:
     """Convert a model, check every artifact's numbers against PyTorch, and measure its latency."""
-    from edgekit import registry, run
+    from edgekit import conversion, registry
     from edgekit.cli.show import Progress, show_results
     from edgekit.dataset import DIGITS
     from edgekit.errors import TargetMissing, UsageError
@@ -95,7 +95,7 @@ def convert(
             raise UsageError(f"there is no precision {name!r}. There are: {', '.join(PRECISIONS)}")
     if max_drop is not None and not evaluation:
         raise UsageError("--max-drop needs --evaluation: labelled pictures to count on")
-    plan = run.ConvertPlan(
+    plan = conversion.ConvertPlan(
         model=model,
         targets=targets,
         precisions=tuple(dict.fromkeys(precision)),
@@ -113,5 +113,5 @@ def convert(
         jobs=jobs,
     )
     with Progress(quiet=quiet) as progress:
-        results = run.convert(plan, progress.enter)
+        results = conversion.convert(plan, progress.enter)
     return show_results(results, json=json)

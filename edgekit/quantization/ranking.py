@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from math import inf, log10
 from operator import attrgetter
 from typing import Any
@@ -21,34 +22,25 @@ OnUnit = Callable[[str], object]
 
 
 def rank_units(quantised: Quantised, images_nchw: Sequence[Tensor], on_unit: OnUnit | None = None) -> tuple[Sensitivity, ...]:
-    """Make one unit after the other int8, all others float.
-
-    The error's mean over the pictures is left out of it: correcting the biases takes that away.
+    """Make one unit after the other int8, its bias corrected, all others float.
 
     Args:
         quantised: the network.
-        images_nchw: two at least, float32, one batch of one each; some of the calibration pictures will do.
+        images_nchw: float32, one batch of one each; some of the calibration pictures will do.
         on_unit: told the name of each unit when its work begins, once for each batch of pictures.
 
     Returns:
         All units, the most sensitive first.
-
-    Raises:
-        ValueError: fewer than two pictures.
     """
-    if len(images_nchw) < 2:
-        raise ValueError("errors are told from a shift of the mean by two pictures or more")
     units = units_of(quantised.module)
     alone = {unit: _Alone(keep_in_float(quantised.module, quantised.original, {*units} - {unit}), unit) for unit in units}
     trunk = _Trunk(keep_in_float(quantised.module, quantised.original, units), alone, on_unit)
-    expected: list[Tensor] = []
     with torch.no_grad():
-        expected = [first_output(trunk.run(batch)).double() for batch in batches(images_nchw)]
-    signal = torch.cat(expected)
+        signal = torch.cat([first_output(trunk.run(batch)).double() for batch in batches(images_nchw)])
     parameters = _count_parameters(quantised.original)
     ranked = [
-        Sensitivity(unit, _sqnr_db(signal, torch.cat(branch.answers) - signal), parameters[units.index(unit)])
-        for unit, branch in alone.items()
+        Sensitivity(unit, _sqnr_db(signal, torch.cat(alone[unit].answers)), count)
+        for unit, count in zip(units, parameters, strict=True)
     ]
     return tuple(sorted(ranked, key=lambda each: each.sqnr_db))
 
@@ -59,12 +51,22 @@ class _Alone(Simulation):
     def __init__(self, module: GraphModule, unit: str) -> None:
         super().__init__(module)
         self.answers: list[Tensor] = []
-        self._before = _before(module, unit)
+        before, self._product = _find(module, unit)
+        self._before = [node for node in before if node.op != "get_attr" and not is_rounding(node)]
+        self._wanted = torch.empty(0)
 
-    def finish(self, values: Mapping[str, Any]) -> None:
-        """Go on from the values that the float network has at hand when it comes to this unit, by their names."""
-        known = {node: values.get(node.name) for node in self._before if node.op != "get_attr" and not is_rounding(node)}
-        self.answers.append(first_output(self.run(initial_env=known)).double())
+    def finish(self, values: Mapping[str, Any], product: Tensor) -> None:
+        """Go on from the float network's values before this unit, by their names, given what its product is in float."""
+        self._wanted = product
+        self.answers.append(first_output(self.run(initial_env={node: values.get(node.name) for node in self._before})).double())
+
+    def run_node(self, n: Node) -> Any:
+        """Correct the bias, as all biases will be."""
+        result = super().run_node(n)
+        if n is self._product:
+            pixels = (0, *range(2, result.dim()))
+            result = result + (self._wanted - result).mean(pixels, keepdim=True)
+        return result
 
 
 class _Trunk(Simulation):
@@ -72,25 +74,31 @@ class _Trunk(Simulation):
 
     def __init__(self, module: GraphModule, branches: Mapping[str, _Alone], on_unit: OnUnit | None) -> None:
         super().__init__(module)
-        nodes = list(module.graph.nodes)
-        self._starts = {nodes[len(_before(module, unit))]: unit for unit in branches}
-        self._branches = branches
-        self._on_unit = on_unit
+        self._branches, self._on_unit = branches, on_unit
+        self._values: dict[str, Any] = {}
+        self._starts, self._products = set[Node](), dict[Node, str]()
+        for unit in branches:
+            before, product = _find(module, unit)
+            self._starts.add(next(node for node in module.graph.nodes if node not in before))
+            self._products[product] = unit
 
     def run_node(self, n: Node) -> Any:
         """Let a unit's own network go on from here."""
-        if unit := self._starts.get(n):
+        if n in self._starts:
+            self._values = {node.name: value for node, value in self.env.items()}
+        result = super().run_node(n)
+        if unit := self._products.get(n):
             if self._on_unit:
                 self._on_unit(unit)
-            self._branches[unit].finish({node.name: value for node, value in self.env.items()})
-        return super().run_node(n)
+            self._branches[unit].finish(self._values, result)
+        return result
 
 
-def _before(module: GraphModule, unit: str) -> list[Node]:
-    """All before a unit's first operator."""
-    nodes = list(module.graph.nodes)
+def _find(module: GraphModule, unit: str) -> tuple[dict[Node, None], Node]:
+    """All before a unit's first operator, and its product."""
     units = unit_by_node(module.graph)
-    return nodes[: next(i for i, node in enumerate(nodes) if units.get(node) == unit)]
+    before = dict.fromkeys(takewhile(lambda node: units.get(node) != unit, module.graph.nodes))
+    return before, next(node for node in module.graph.nodes if node.target in PRODUCTS and units[node] == unit)
 
 
 def _count_parameters(original: GraphModule) -> list[int]:
@@ -106,6 +114,6 @@ def _count_parameters(original: GraphModule) -> list[int]:
     ]
 
 
-def _sqnr_db(signal: Tensor, error: Tensor) -> float:
-    noise = float((error - error.mean(0)).square().sum())
-    return 10 * log10(float(signal.square().sum()) / noise) if noise else inf
+def _sqnr_db(expected: Tensor, actual: Tensor) -> float:
+    noise = float((actual - expected).square().sum())
+    return 10 * log10(float(expected.square().sum()) / noise) if noise else inf

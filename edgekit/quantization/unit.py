@@ -31,9 +31,10 @@ def keep_in_float(quantised: GraphModule, original: GraphModule, kept: Collectio
         original: the float network that it was made from, for the weights.
         kept: names of units.
     """
-    module = GraphModule(quantised, copy.deepcopy(quantised.graph))
+    graph = copy.deepcopy(quantised.graph)
     weights = {_module_path(node): node.args[1] for node in original.graph.nodes if node.target in PRODUCTS}
-    units = unit_by_node(module.graph)
+    tensors: dict[str, object] = {}
+    units = unit_by_node(graph)
     for node, unit in units.items():
         if unit not in kept:
             continue
@@ -43,14 +44,16 @@ def keep_in_float(quantised: GraphModule, original: GraphModule, kept: Collectio
             source = given.all_input_nodes[0]
             if not is_rounding(source):  # dequantize alone: an int8 weight
                 name = f"{unit}_float_weight".replace(".", "_")
-                setattr(module, name, attrgetter(str(weights[unit].target))(original))
-                with module.graph.inserting_before(node):
-                    node.replace_input_with(given, module.graph.get_attr(name))
+                tensors[name] = attrgetter(str(weights[unit].target))(original)
+                with graph.inserting_before(node):
+                    node.replace_input_with(given, graph.get_attr(name))
             elif (origin := source.all_input_nodes[0]).op == "placeholder" or units.get(origin) in kept:
                 node.replace_input_with(given, origin)
-    module.graph.eliminate_dead_code()
-    module.recompile()
-    return module
+    graph.eliminate_dead_code()
+    for node in graph.nodes:
+        if node.op == "get_attr" and node.target not in tensors:
+            tensors[node.target] = attrgetter(node.target)(quantised)
+    return GraphModule(tensors, graph)
 
 
 def is_rounding(node: Node) -> bool:

@@ -1,0 +1,78 @@
+"""Whether int8 pays: its latency against float32's, and where the time goes if it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+
+from edgekit.machine import Machine
+from edgekit.precision import INT8
+from edgekit.report import Report
+from edgekit.target import LoadJob
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Key = TypeVar("Key")
+SHOWN = 4  # kinds of operators named in a note; the report has all
+DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8"}
+START = "int8 does not pay here"
+
+
+@runtime_checkable
+class OperatorTimer(Protocol):
+    """What some targets can: tell which kinds of operators an inference spends its time on."""
+
+    def operator_ms(self, job: LoadJob, inputs: Mapping[str, NDArray[np.float32]], *, runs: int) -> Mapping[str, float]:
+        """Have the runtime time its operators, which slows them down a little.
+
+        Args:
+            job: the artifact.
+            inputs: float32 NCHW by name.
+            runs: inferences to take the mean of, after one that does not count.
+
+        Returns:
+            Milliseconds per inference by kind of operator.
+        """
+        ...
+
+
+def note_slower(reports: Mapping[Key, Report]) -> dict[Key, Report]:
+    """Put a note on every int8 report that was not faster than the float32 report of the same model and target."""
+    floats = {(report.model, report.target): report for report in reports.values() if report.precision == "float32"}
+    noted = {}
+    for key, report in reports.items():
+        notes = tuple(note for note in report.notes if not note.startswith(START))
+        twin = floats.get((report.model, report.target)) if report.precision == INT8 else None
+        told = _compare(report, twin) if twin else ""
+        noted[key] = replace(report, notes=(*notes, told)) if told else replace(report, notes=notes)
+    return noted
+
+
+def _compare(int8: Report, float32: Report) -> str:
+    if not int8.latency or not float32.latency or int8.latency.p50_ms < float32.latency.p50_ms:
+        return ""
+    told = [f"{START}: p50 {int8.latency.p50_ms:.2f} ms, and {float32.latency.p50_ms:.2f} ms in float32"]
+    if int8.latency.doubts or float32.latency.doubts:
+        told.append("unproven, for these figures are noisy")
+    if _lacks_dot_products(int8.latency.machine or int8.machine):
+        told.append("this CPU has no instructions for sums of 8-bit products (VNNI)")
+    if int8.operator_ms:
+        longest = sorted(int8.operator_ms.items(), key=lambda each: each[1], reverse=True)[:SHOWN]
+        before = float32.operator_ms
+        told.append(
+            "the time goes to "
+            + ", ".join(
+                f"{kind} {ms:.2f} ms" + (f" ({before[kind]:.2f} in float32)" if kind in before else "") for kind, ms in longest
+            )
+        )
+    if int8.runtime and int8.runtime.undelegated_ops:
+        told.append(f"not in int8: {', '.join(int8.runtime.undelegated_ops)}")
+    return "; ".join(told)
+
+
+def _lacks_dot_products(machine: Machine) -> bool:
+    """Of an x86 CPU whose instruction sets are known."""
+    return "avx2" in machine.instruction_sets and not DOT_PRODUCTS & set(machine.instruction_sets)
