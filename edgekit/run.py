@@ -17,7 +17,7 @@ from edgekit.launcher import Launcher
 from edgekit.machine import describe_machine
 from edgekit.manifest import FILE_NAME as MANIFEST
 from edgekit.manifest import read_manifest, write_json
-from edgekit.pipeline import PREDICTIONS, REFERENCE
+from edgekit.pipeline import PREDICTIONS
 from edgekit.prediction import Prediction
 from edgekit.preprocessing import Preprocessing
 from edgekit.reference import save_reference
@@ -25,7 +25,7 @@ from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 from edgekit.request import PredictRequest, ProfileRequest, VerifyRequest
 from edgekit.samples import find_images, shipped_pictures
-from edgekit.shared import answers_of
+from edgekit.shared import answers_of, with_int8
 
 if TYPE_CHECKING:
     from edgekit.mobilenet.checkpoint import Checkpoint
@@ -70,14 +70,16 @@ def verify(
         raise UsageError("--images needs --model: the checkpoint answers for pictures that were not saved with the artifact")
     results = []
     with _work() as work, Launcher(on_stage) as launcher:
-        reference = None
+        asked = None
         if model:
-            reference = work / REFERENCE
             on_stage("model", "reference")
             checkpoint = open_model(model, overrides)
             pictures = find_images(images, limit=MAX_IMAGES) if images else ()
-            save_reference(answers_of(checkpoint, pictures, {read_manifest(each).precision for each in folders}), reference)
-        for folder in folders:
+            asked = answers_of(checkpoint, pictures, {read_manifest(each).precision for each in folders})
+        for number, folder in enumerate(folders):
+            reference = work / f"reference-{number}.npz" if asked else None
+            if asked and reference:
+                save_reference(with_int8(asked, folder), reference)
             request = VerifyRequest(num_threads, tuple(arithmetics))
             results.append(_judge_again("verify", launcher, folder, request, work, num_threads, reference))
     return tuple(results)

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgekit.calibration import MOST_SEARCHED, Calibration, read_pictures
 from edgekit.dataset import LabelledPicture, decode, spread
-from edgekit.desk import program_name, reference_name
+from edgekit.desk import INT8_PROGRAM, program_name, reference_name
 from edgekit.manifest import ModelCard, write_json
 from edgekit.pipeline import CALIBRATION, CARD
 from edgekit.precision import COMPRESSED, INT8
@@ -91,8 +91,7 @@ class Share:
         write_json(self.folder / CALIBRATION, Calibration(len(arrays), skipped, search))
         int8 = capture_int8(quantised, search.kept if search else ())
         self._save_program(int8, INT8)
-        answers = compute_int8_reference(int8.exported.module(), [output.name for output in int8.outputs], reference.samples)
-        self._save_reference(replace(reference, approximate={INT8: answers}), INT8)
+        self._save_reference(_with_answers(reference, int8), INT8)
 
     def _search(self, quantised: Quantised) -> Search:
         """Find the units to keep in float. Pictures that cannot be used are named by the evaluation of the artifacts."""
@@ -133,6 +132,21 @@ def answers_of(checkpoint: Checkpoint, pictures: Sequence[Path], precisions: Col
     yardsticks = [kind for kind, precision in YARDSTICKS.items() if precision == "float32" or precision in precisions]
     compressed = [precision for precision in precisions if precision in COMPRESSED]
     return compute_reference(network, network.output_names, samples, yardsticks=yardsticks, compressed=compressed)
+
+
+def with_int8(reference: Reference, folder: Path) -> Reference:
+    """Add the answers of the int8 program that lies beside an artifact, where one does."""
+    path = folder / INT8_PROGRAM
+    if not path.is_file():
+        return reference
+    from edgekit.mobilenet.program import load_program
+
+    return _with_answers(reference, load_program(path))
+
+
+def _with_answers(reference: Reference, int8: Program) -> Reference:
+    names = [output.name for output in int8.outputs]
+    return replace(reference, approximate={INT8: compute_int8_reference(int8.exported.module(), names, reference.samples)})
 
 
 def _shape_hwc(checkpoint: Checkpoint) -> tuple[int, int, int]:
