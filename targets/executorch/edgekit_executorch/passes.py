@@ -3,6 +3,9 @@
 Every pass traces the whole graph anew, and two of them export small networks of their own to know what the patterns look like
 that they search for. That was half of a MobileNet's lowering. A pass is left out where the exported graph shows that there is
 nothing to find.
+
+torch notes at each node which node of the graph before it came from, and copies the whole history of it at every tracing: more
+with every pass, and nobody reads it. It is shared instead.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import Any
 
 from executorch.backends.xnnpack import _passes, xnnpack_preprocess
 from torch.export import ExportedProgram
+from torch.fx.traceback import NodeSource
 
 from edgekit_executorch.padding import FoldPaddingPass
 
@@ -26,6 +30,7 @@ SOUGHT = {
     _passes.InsertPadQDQPass: ("pad",),
     _passes.Conv1dUnsqueezePass: ("conv1d", "convolution"),
     _passes.PReLUReshapePass: ("prelu",),
+    _passes.RemoveGetItemPass: ("max",),
     FoldPaddingPass: ("pad",),
 }
 
@@ -42,8 +47,13 @@ def chosen_passes(exported: ExportedProgram) -> Iterator[None]:
             super().__init__(*arguments, **named)
             self.passes: list[type] = [kind for kind in (FoldPaddingPass, *self.passes) if kind not in needless]
 
+    def share(source: NodeSource, _: dict[int, Any]) -> NodeSource:
+        return source
+
+    setattr(NodeSource, "__deepcopy__", share)  # noqa: B010  (mypy knows that there is none)
     xnnpack_preprocess.XNNPACKPassManager = ChosenPassManager
     try:
         yield
     finally:
         xnnpack_preprocess.XNNPACKPassManager = original
+        delattr(NodeSource, "__deepcopy__")
