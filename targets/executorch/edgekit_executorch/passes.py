@@ -1,8 +1,8 @@
 """What XNNPACK's lowering does before it serialises: some passes left out that have nothing to find, and one of ours.
 
 Every pass traces the whole graph anew, and two of them export small networks of their own to know what the patterns look like
-that they search for: these two alone were a third of a MobileNet's lowering. A pass is left out where the exported graph shows that there is
-nothing to find.
+that they search for: these two alone were a third of a MobileNet's lowering. A pass is left out where the
+exported graph shows that there is nothing to find.
 
 torch notes at each node which node of the graph before it came from, and copies the whole history of it at every tracing: more
 with every pass, and nobody reads it. It is shared instead.
