@@ -184,7 +184,7 @@ def test_photographs(shared_data: Path, run: Run, run_exactly: Run, tmp_path: Pa
     """V1 0.25/128, which pads as TensorFlow does: right, small, and no layer that only pads or rounds a second time."""
     checkpoint = open_checkpoint(str(shared_data / "models/mobilenet_v1_0.25_128"))
     paths = sorted((shared_data / "images_dev").glob("*.jpg"))[::25]
-    images = [checkpoint.preprocessing.tensor(path)[None] for path in paths]
+    images = [checkpoint.preprocessing.tensor(path) for path in paths]
     program = capture_program(checkpoint.network())
     int8 = capture_int8(quantise(program, [torch.from_numpy(image) for image in images[::2]]))
     made = {
