@@ -168,9 +168,9 @@ def changed_weight(module: Any) -> None:
 
 
 def changed_scale(module: Any) -> None:
-    """Of an activation in the middle, by an eighth, where it is quantised and not where it is dequantised."""
+    """Of the answers, by an eighth, where they are quantised and not where they are turned back: 19 dB."""
     nodes = [node for node in module.graph.nodes if "quantize_per_tensor" in str(node.target) and "dequ" not in str(node.target)]
-    node = nodes[len(nodes) // 2]
+    node = nodes[-1]
     node.args = (node.args[0], node.args[1] * 1.125, *node.args[2:])
 
 
