@@ -1,7 +1,7 @@
 """The range of an activation: the one with the smallest squared error over the calibration pictures.
 
-torchao's histogram observer looks for the same, with a loop in Python per tensor and picture that takes most of a calibration's
-time. This one counts a part of the values in a histogram whose width doubles when it must, and tries a grid of ranges at the end.
+torchao's histogram observer looks for the same, with a loop in Python over its bins. This one counts a part of the values in
+a histogram whose width doubles when it must, and tries a grid of ranges at the end.
 """
 
 from __future__ import annotations
