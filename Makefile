@@ -35,7 +35,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy conftest.py # apart, for there are several of that name
+	for file in conftest.py targets/*/tests/conftest.py; do $(BIN)/mypy $$file || exit 1; done # apart: they have one name
 
 wheels: $(READY)
 	rm -rf dist build/wheels

@@ -30,11 +30,13 @@ class Calibration:
         pictures: that its ranges were measured on.
         skipped: names of files that cannot be used as pictures, and why.
         search: for units to keep in float; None where no goal was set.
+        weight_bits: 8, or 7, which no CPU's sums of products overflow.
     """
 
     pictures: int
     skipped: tuple[str, ...] = ()
     search: Search | None = None
+    weight_bits: int = 8
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -55,6 +55,7 @@ class ConvertPlan:
         calibration: pictures for int8: a folder, a list, or "digits".
         evaluation: labelled pictures to count the accuracy of every artifact on; None not to.
         max_drop_points: of top-1, of 100, that an artifact may lose against the float model; int8 keeps units in float for it.
+        weight_bits: of int8: 8 or 7.
         allow_overlap: count on pictures that were calibrated on.
         force: replace artifacts that are there already.
         jobs: workers side by side; 0 for one per core.
@@ -72,6 +73,7 @@ class ConvertPlan:
     calibration: Path | None = None
     evaluation: Path | None = None
     max_drop_points: float | None = None
+    weight_bits: int = 8
     allow_overlap: bool = False
     force: bool = False
     jobs: int = 0
@@ -190,7 +192,7 @@ def _share(plan: ConvertPlan, folder: Path, launcher: Launcher) -> None:
     Share(
         checkpoint,
         card,
-        Pictures(parity, choose(calibration), labelled, plan.max_drop_points),
+        Pictures(parity, choose(calibration), labelled, plan.max_drop_points, plan.weight_bits),
         folder,
         lambda stage: launcher.on_stage("model", stage),
         lambda resource: launcher.ready[resource].set(),

@@ -37,12 +37,14 @@ class Pictures:
         calibration: to measure the ranges of an int8 program on; empty where there is none.
         evaluation: to count on, for the goal; empty where there is none.
         max_drop_points: the goal: points of top-1, of 100, that int8 may lose; None for no goal.
+        weight_bits: of an int8 program: 8, or 7, which no CPU's sums of products overflow.
     """
 
     parity: tuple[Path, ...] = ()
     calibration: tuple[Path, ...] = ()
     evaluation: tuple[LabelledPicture, ...] = ()
     max_drop_points: float | None = None
+    weight_bits: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,9 @@ class Share:
         self.on_stage("calibration")
         shape_hwc = _shape_hwc(self.checkpoint)
         arrays, skipped = read_pictures(self.pictures.calibration, self.checkpoint.preprocessing, shape_hwc)
-        quantised = quantise(program, [torch.from_numpy(image_nchw) for image_nchw in arrays])
+        quantised = quantise(program, [torch.from_numpy(image_nchw) for image_nchw in arrays], self.pictures.weight_bits)
         search = self._search(quantised) if self.pictures.max_drop_points is not None else None
-        write_json(self.folder / CALIBRATION, Calibration(len(arrays), skipped, search))
+        write_json(self.folder / CALIBRATION, Calibration(len(arrays), skipped, search, self.pictures.weight_bits))
         int8 = capture_int8(quantised, search.kept if search else ())
         self._save_program(int8, INT8)
         self._save_reference(_with_answers(reference, int8), INT8)

@@ -38,8 +38,8 @@ def compress_weights(exported: ExportedProgram, precision: str) -> ExportedProgr
         precision: one of `edgekit.precision.COMPRESSED`.
 
     Returns:
-        float32. Weights of more than `MIN_SIZE` values are the precision's, float16 values all, and storing them as it says loses
-        nothing. The others are as they were.
+        float32. Weights of more than `MIN_SIZE` values are the precision's, and storing them as it says loses nothing. The others
+        are as they were.
     """
     compressed = copy.deepcopy(exported)
     _compress(dict(exported.state_dict), dict(compressed.state_dict), precision)
@@ -57,7 +57,8 @@ def compress_network(network: Network, precision: str) -> Network:
 def quantize_channels(weights: Tensor) -> Tensor:
     """Give every output channel 255 evenly spaced values, zero in the middle: int8 times a float16 scale.
 
-    The scale is one that a converter finds again in the result, from the channel's largest value.
+    The scale is one that a converter finds again in the result, from the channel's largest value, be that rounded to float16 or
+    not. The products are exact in float32.
 
     Args:
         weights: float32 (O, ...).
@@ -67,7 +68,7 @@ def quantize_channels(weights: Tensor) -> Tensor:
     scale = (largest / 127).clamp(min=2.0**-24).half().double()  # float16's smallest number
     scale = ((scale * 127).half().double() / 127).half().double()
     steps = keep_sums(weights / scale, torch.arange(-127.0, 128.0, dtype=torch.float64))
-    return (steps * scale).half().float()
+    return (steps * scale).float()
 
 
 def palettize(weights: Tensor, bits: int) -> Tensor:
@@ -151,7 +152,7 @@ COMPRESSIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "palettized-4": partial(palettize, bits=4),
     "pruned-50": partial(prune, part=0.5),
 }
-"""What each of `edgekit.precision.COMPRESSED` does to a tensor: float32 in, float32 of float16 values out."""
+"""What each of `edgekit.precision.COMPRESSED` does to a tensor: float32 in and out."""
 
 
 def _compress(original: Mapping[str, Tensor], result: Mapping[str, Tensor], precision: str) -> None:

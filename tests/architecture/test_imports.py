@@ -23,7 +23,7 @@ HEAVY = (
     "openvino",
     "pydantic",
 )
-SDKS = {"coremltools", "executorch", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf", "transformers"}
+SDKS = {"coremltools", "executorch", "onnx", "onnx_ir", "onnxscript", "onnxruntime", "openvino", "nncf", "transformers"}
 # module -> packages it may import at its top, besides the standard library and edgekit
 ALLOWED = {
     "errors": set(),

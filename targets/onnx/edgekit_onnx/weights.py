@@ -1,12 +1,12 @@
 """Weights stored in 8 bits, computed with in float32.
 
 Which values the weights have was decided before (`edgekit.mobilenet.compression`), the same for every target: int8 times a
-float16 scale of the output channel, rounded to float16. Both are found again here, and checked.
+float16 scale of the output channel. Both are found again here, and checked.
 
-The graph multiplies them out: Cast, Mul by the scale, Cast to float16 and back. DequantizeLinear would be fewer operators, but
-ONNX Runtime takes it for a part of an int8 graph: it is not computed when the model is loaded but in every inference, and
-convolutions whose weights are no constants do without the fast layout: 1.35 times float32's latency on V1 0.25/128, unless an app
-sets a session option. Ordinary operators on constants it computes once. It has no Mul of float16, and would not compute that.
+The graph multiplies them out: Cast, Mul by the scale. DequantizeLinear would be one operator, but ONNX Runtime takes it for a
+part of an int8 graph: it is not computed when the model is loaded but in every inference, and convolutions whose weights are no
+constants do without the fast layout: 1.35 times float32's latency on V1 0.25/128, unless an app sets a session option. Ordinary
+operators on constants it computes once.
 """
 
 from __future__ import annotations
@@ -38,12 +38,10 @@ def store_integers(model: ir.Model) -> None:
         scale = ir.Value(name=f"{value.name}.scale", const_value=ir.tensor(scales.astype(np.float32)))
         exact = ir.node("Cast", [stored], attributes={"to": ir.DataType.FLOAT})
         product = ir.node("Mul", [exact.outputs[0], scale])
-        rounded = ir.node("Cast", [product.outputs[0]], attributes={"to": ir.DataType.FLOAT16})
-        float32 = ir.node("Cast", [rounded.outputs[0]], attributes={"to": ir.DataType.FLOAT})
-        ir.convenience.replace_all_uses_with(value, float32.outputs[0])
+        ir.convenience.replace_all_uses_with(value, product.outputs[0])
         for new in (stored, scale):
             graph.register_initializer(new)
-        graph.insert_before(graph[0], [exact, product, rounded, float32])
+        graph.insert_before(graph[0], [exact, product])
         del graph.initializers[str(value.name)]
 
 
@@ -54,7 +52,7 @@ def find_integers(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArr
         weights: (O, ...).
 
     Returns:
-        The integers, -127 to 127, and the scales, (O, 1, ...). Their float16 products are the weights, bit for bit.
+        The integers, -127 to 127, and the scales, (O, 1, ...). Their products are the weights, bit for bit.
 
     Raises:
         ValueError: they are not.
@@ -62,6 +60,6 @@ def find_integers(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArr
     largest = np.abs(weights).max(axis=tuple(range(1, weights.ndim)), keepdims=True).astype(np.float64)
     scales: NDArray[np.float16] = np.maximum(largest / _MAX, _SMALLEST).astype(np.float16)
     integers = np.rint(weights / scales.astype(np.float64)).astype(np.int8)
-    if not np.array_equal((integers * scales).astype(np.float32), weights):
+    if not np.array_equal(integers * scales.astype(np.float32), weights):
         raise ValueError("these weights are not int8 times a float16 scale per output channel")
     return integers, scales

@@ -58,7 +58,7 @@ def find_integers(weights: NDArray[np.float32], axes: int = 1) -> tuple[NDArray[
         axes: how many axes there are before the filters' own.
 
     Returns:
-        The integers, -127 to 127, and the scales, (O, 1, ...). Their float16 products are the weights, bit for bit.
+        The integers, -127 to 127, and the scales, (O, 1, ...). Their products are the weights, bit for bit.
 
     Raises:
         ValueError: they are not.
@@ -66,6 +66,6 @@ def find_integers(weights: NDArray[np.float32], axes: int = 1) -> tuple[NDArray[
     largest = np.abs(weights).max(axis=tuple(range(axes, weights.ndim)), keepdims=True).astype(np.float64)
     scales: NDArray[Any] = np.where(largest == 0, 1, largest / _LARGEST_STEP).astype(np.float16)
     integers = np.rint(weights / scales.astype(np.float64)).astype(np.int8)
-    if not np.array_equal((integers * scales).astype(np.float32), weights):
+    if not np.array_equal(integers * scales.astype(np.float32), weights):
         raise ValueError("these weights are not int8 times a float16 scale per output channel")
     return integers, scales

