@@ -37,7 +37,7 @@ class OnnxRunner:
 
     def __init__(self, job: LoadJob) -> None:
         self._job = job
-        self._session = onnxruntime.InferenceSession(job.path, _options(job), providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(job.path, session_options(job), providers=["CPUExecutionProvider"])
         self._output_names = [output.name for output in job.outputs]
 
     @cached_property
@@ -65,7 +65,8 @@ class OnnxRunner:
         del self._session
 
 
-def _options(job: LoadJob) -> onnxruntime.SessionOptions:
+def session_options(job: LoadJob) -> onnxruntime.SessionOptions:
+    """How every session of this target is set."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = job.num_threads
     options.inter_op_num_threads = 1
@@ -79,7 +80,7 @@ def _count(job: LoadJob) -> Kernels:
     import onnx  # only here: what only infers does not pay for it
 
     with tempfile.TemporaryDirectory() as folder:
-        options = _options(job)
+        options = session_options(job)
         options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
         onnxruntime.InferenceSession(job.path, options, providers=["CPUExecutionProvider"])
         graph = onnx.load(options.optimized_model_filepath).graph

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edgekit.errors import UsageError
 from edgekit.option import option_strings, parse_options
@@ -23,6 +24,10 @@ from edgekit.target import (
     Runner,
     Tolerance,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MIN_OPSET, MAX_OPSET = 18, 23
 SATURATION_NOTE = (
@@ -80,3 +85,9 @@ class OnnxTarget:
         from edgekit_onnx.runner import OnnxRunner
 
         return OnnxRunner(job)
+
+    def operator_ms(self, job: LoadJob, inputs: Mapping[str, NDArray[np.float32]], *, runs: int) -> Mapping[str, float]:
+        """Have ONNX Runtime time its kernels."""
+        from edgekit_onnx.timing import time_operators
+
+        return time_operators(job, inputs, runs=runs)

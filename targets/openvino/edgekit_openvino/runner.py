@@ -23,7 +23,7 @@ STORED = {"float16": "float16 weights, ", "int8-weights": "int8 weights, "}
 class OpenVINORunner:
     """One compiled model, one stream, one request."""
 
-    def __init__(self, job: LoadJob, inference_precision: str) -> None:
+    def __init__(self, job: LoadJob, inference_precision: str, properties: Mapping[str, object] | None = None) -> None:
         self._is_int8 = job.precision == INT8
         self._stored = STORED.get(job.precision, "")
         core = openvino.Core()
@@ -39,6 +39,7 @@ class OpenVINORunner:
                 "NUM_STREAMS": 1,
                 "PERFORMANCE_HINT": "LATENCY",
                 **(IN_FLOAT if self._overflows else {}),
+                **(properties or {}),
             },
         )
         self._request = self._compiled.create_infer_request()
@@ -66,6 +67,11 @@ class OpenVINORunner:
         """Run once: float32 NCHW in, float32 out, copied out of the request's own memory."""
         self._request.infer(dict(inputs))
         return {name: self._request.get_tensor(name).data.copy() for name in self._output_names}
+
+    def counters(self) -> list[Any]:
+        """What OpenVINO counted in the last inference, with the property PERF_COUNT set: one `ProfilingInfo` a layer."""
+        counted: list[Any] = self._request.profiling_info
+        return counted
 
     def __enter__(self) -> Self:
         return self

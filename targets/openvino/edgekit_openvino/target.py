@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import openvino
+from numpy.typing import NDArray
 
 from edgekit.option import option_strings, parse_options
 from edgekit.precision import INT8
@@ -25,6 +27,7 @@ from edgekit.target import (
     Tolerance,
 )
 from edgekit_openvino.runner import DEVICE, OpenVINORunner
+from edgekit_openvino.timing import time_operators
 
 OVERFLOW_NOTE = (
     "on x86 CPUs without VNNI compile the model with the property LP_TRANSFORMS_MODE set to NO, as edgekit does: OpenVINO's int8 "
@@ -79,3 +82,8 @@ class OpenVINOTarget:
         """Compile the saved model for the CPU."""
         options = parse_options(OpenVINOOptions, job.options, target=self.name)
         return OpenVINORunner(job, options.inference_precision)
+
+    def operator_ms(self, job: LoadJob, inputs: Mapping[str, NDArray[np.float32]], *, runs: int) -> Mapping[str, float]:
+        """Have OpenVINO time its layers."""
+        options = parse_options(OpenVINOOptions, job.options, target=self.name)
+        return time_operators(job, options.inference_precision, inputs, runs=runs)
