@@ -331,7 +331,7 @@ def _over_limit(rows: Sequence[SampleParity], tolerance: Tolerance) -> list[str]
             continue
         worst = min(usable, key=lambda row: row.sqnr_db or 0.0)
         yardstick = min(row.pytorch_sqnr_db[tolerance.yardstick] for row in usable)
-        limit_db = max(floor_db, yardstick - max_loss_db)
+        limit_db = max(floor_db, min(yardstick, tolerance.max_yardstick_db) - max_loss_db)
         if worst.sqnr_db is not None and worst.sqnr_db < limit_db:
             found.append(
                 f"{worst.sqnr_db:.1f} dB SQNR on {worst.sample} is below the limit of {limit_db:.1f} dB "

@@ -87,7 +87,7 @@ def compute_reference(
 
 
 def compute_int8_reference(module: GraphModule, output_names: Sequence[str], samples: Sequence[Sample]) -> Reference:
-    """Run an int8 program on every sample: in exact arithmetic, and as torch does for the yardstick.
+    """Run an int8 program on every sample: in exact arithmetic, and for the yardsticks as torch does and stored as float16.
 
     Args:
         module: float32 in and out, as `edgekit.quantization` makes it.
@@ -97,7 +97,8 @@ def compute_int8_reference(module: GraphModule, output_names: Sequence[str], sam
     from edgekit.quantization.exact import ExactInt8
 
     exact = _run(ExactInt8(module), output_names, samples, "float64")
-    return Reference(tuple(samples), exact, {"float32": _run(module, output_names, samples, "float32")})
+    stored = _run(ExactInt8(module, stores_float16=True), output_names, samples, "float16")
+    return Reference(tuple(samples), exact, {"float32": _run(module, output_names, samples, "float32"), "stored-float16": stored})
 
 
 def _run(module: nn.Module, output_names: Sequence[str], samples: Sequence[Sample], dtype: str) -> tuple[Outputs, ...]:

@@ -77,6 +77,7 @@ class Tolerance:
         min_sqnr_db: and what images must reach whatever the yardstick says, in dB against the float64 reference.
         max_peak_error: on images, largest absolute error divided by the largest absolute reference value.
         reason: where the limits come from. Required: a limit without a reason is a guess.
+        max_yardstick_db: the yardstick counts as no better than this, where being better is luck and no measure.
     """
 
     yardstick: Literal["float32", "float16", "stored-float16"]
@@ -85,6 +86,7 @@ class Tolerance:
     min_sqnr_db: float
     max_peak_error: float
     reason: str
+    max_yardstick_db: float = 320.0
 
 
 FLOAT32_TOLERANCE = Tolerance(
@@ -112,9 +114,10 @@ INT8_TOLERANCE = Tolerance(
     max_synthetic_loss_db=12.0,
     min_sqnr_db=12.0,
     max_peak_error=0.5,
-    reason="the yardstick is torch running the int8 program with float32 sums: a sum that is rounded to the next step spreads "
-    "from layer to layer, so that two correct runtimes end 30 to 35 dB apart; kernels that saturate, and a network that is not "
-    "quantised at all, were seen 9 dB and more below",
+    reason="the yardstick is torch running the int8 program with float32 sums: one sum that is rounded to the next step spreads "
+    "from layer to layer, so that two correct runtimes end 27 to 37 dB apart, or nowhere where no sum was near the middle of two "
+    "steps; kernels that saturate were seen at 7 to 17 dB",
+    max_yardstick_db=30.0,
 )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 import torch.ao.quantization.fx._decomposed  # registers the operators of an int8 program
 from torch import Tensor, nn
-from torch.fx import GraphModule, Interpreter
+from torch.fx import GraphModule, Interpreter, Node
 
 _int8 = torch.ops.quantized_decomposed
 
@@ -21,9 +21,16 @@ _int8 = torch.ops.quantized_decomposed
 class ExactInt8(nn.Module):
     """Runs an int8 program in float64."""
 
-    def __init__(self, module: GraphModule) -> None:
+    def __init__(self, module: GraphModule, *, stores_float16: bool = False) -> None:
+        """Take a program.
+
+        Args:
+            module: as `edgekit.quantization` makes it.
+            stores_float16: round every constant and every result that is no integer to float16, as a runtime does that stores
+                what lies between two roundings so.
+        """
         super().__init__()
-        self._interpreter = _Exact(module)
+        self._interpreter = _StoredAsFloat16(module) if stores_float16 else _Exact(module)
 
     def forward(self, image_nchw: Tensor) -> tuple[Tensor, ...] | Tensor:
         """Take any floats; return float64."""
@@ -39,6 +46,21 @@ class _Exact(Interpreter):
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         return super().call_function(_EXACT.get(target, target), args, kwargs)
+
+
+class _StoredAsFloat16(_Exact):
+    def run_node(self, n: Node) -> Any:
+        return _to_float16(super().run_node(n))
+
+    def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+        return super().call_function(target, tuple(map(_to_float16, args)) if target in _EXACT else args, kwargs)
+
+
+def _to_float16(value: Any) -> Any:
+    """A scale, or a tensor of floats; anything else as it is."""
+    if isinstance(value, float):
+        return torch.tensor(value).half().item()
+    return value.half().double() if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
 def _quantize(values: Tensor, scale: float, zero_point: int, low: int, high: int, dtype: torch.dtype) -> Tensor:
