@@ -29,7 +29,7 @@ demo: $(READY)
 	$(BIN)/edgekit convert --target all --output out --force
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile # a file's fixtures are made once
 
 check: $(READY)
 	$(BIN)/ruff check .
