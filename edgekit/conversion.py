@@ -32,7 +32,7 @@ from edgekit.report import Problem, Report
 from edgekit.request import ConvertRequest, ProfileRequest
 from edgekit.run import MAX_IMAGES, OnStage, Result, open_model, silent
 from edgekit.samples import find_images
-from edgekit.shared import Pictures, Share
+from edgekit.shared import Pictures, SharedFolder
 
 if TYPE_CHECKING:
     from edgekit.mobilenet.overrides import Overrides
@@ -108,10 +108,11 @@ def convert(plan: ConvertPlan, on_stage: OnStage = silent) -> tuple[Result, ...]
     with staging_in(plan.output) as staging, _pool(launcher, plan.jobs or available_cores()) as pool:
         shared = staging / "shared"
         shared.mkdir()
-        futures = {cell: pool.submit(_convert_cell, launcher, cell, cells[cell], staging) for cell in cells}
-        _share(plan, shared, launcher)
+        in_turn = sorted(cells, key=lambda cell: cells[cell].precision == INT8)  # these wait for the calibration first
+        futures = {cell: pool.submit(_convert_cell, launcher, cell, cells[cell], staging) for cell in in_turn}
+        _fill_shared(plan, shared, launcher)
         on_stage("model", "done")
-        reports = {cell: future.result() for cell, future in futures.items()}
+        reports = {cell: futures[cell].result() for cell in cells}
         if plan.latency:
             for cell, report in reports.items():  # one after the other: latency is measured alone
                 if (staging / cell / MANIFEST).is_file():
@@ -169,7 +170,7 @@ def _profile_cell(launcher: Launcher, cell: str, report: Report, folder: Path, p
     )
 
 
-def _share(plan: ConvertPlan, folder: Path, launcher: Launcher) -> None:
+def _fill_shared(plan: ConvertPlan, folder: Path, launcher: Launcher) -> None:
     """Make what the workers wait for."""
     parity = find_images(plan.images, limit=MAX_IMAGES) if plan.images else ()
     calibration = find_pictures(plan.calibration, folder) if plan.calibration and INT8 in plan.precisions else ()
@@ -189,14 +190,14 @@ def _share(plan: ConvertPlan, folder: Path, launcher: Launcher) -> None:
         checkpoint.preprocessing,
         checkpoint.labels,
     )
-    Share(
+    SharedFolder(
         checkpoint,
         card,
         Pictures(parity, choose(calibration), labelled, plan.max_drop_points, plan.weight_bits),
         folder,
         lambda stage: launcher.on_stage("model", stage),
         lambda resource: launcher.ready[resource].set(),
-    ).make(plan.precisions)
+    ).fill(plan.precisions)
 
 
 def _evaluate(plan: ConvertPlan, reports: Mapping[str, Report], launcher: Launcher, staging: Path) -> dict[str, Report]:

@@ -48,8 +48,8 @@ class Pictures:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """Writes what the workers need into a folder, in the order they need it.
+class SharedFolder:
+    """A folder that fills with what the workers need, in the order they need it.
 
     Attributes:
         checkpoint: the model.
@@ -67,7 +67,7 @@ class Share:
     on_stage: Callable[[str], None]
     is_ready: Callable[[str], None]
 
-    def make(self, precisions: Collection[str]) -> None:
+    def fill(self, precisions: Collection[str]) -> None:
         """Make all that artifacts of these precisions take."""
         from edgekit.mobilenet.program import capture_program
 
