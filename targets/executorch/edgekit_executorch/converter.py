@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import cast
 
@@ -10,12 +11,15 @@ from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPar
 from executorch.exir import to_edge_transform_and_lower
 from torch.export import ExportedProgram
 
+from edgekit.mobilenet.compression import compress_weights
+from edgekit.precision import COMPRESSED
 from edgekit.target import ConvertJob
 from edgekit_executorch.activation import CONFIGS
 from edgekit_executorch.arithmetic import count_arithmetic, watch_graphs
 from edgekit_executorch.delegation import count_delegation, write_delegation
 from edgekit_executorch.mixed import to_mixed
 from edgekit_executorch.passes import chosen_passes
+from edgekit_executorch.weights import integer_filters
 
 
 def lower(job: ConvertJob, float32_convolutions: int) -> tuple[Path, tuple[str, ...]]:
@@ -28,8 +32,9 @@ def lower(job: ConvertJob, float32_convolutions: int) -> tuple[Path, tuple[str, 
     Returns:
         The program's path, and a note if XNNPACK does not run all of it.
     """
-    exported = to_mixed(job.program, float32_convolutions) if job.precision == "float16" else job.program.exported
-    with chosen_passes(exported), watch_graphs() as graphs:
+    exported = _network(job, float32_convolutions)
+    filters = integer_filters() if job.precision in COMPRESSED else nullcontext()
+    with chosen_passes(exported), filters, watch_graphs() as graphs:
         edge = to_edge_transform_and_lower(_with_float_scalars(exported), partitioner=[XnnpackPartitioner(configs=CONFIGS)])
     delegation = count_delegation(edge.exported_program().graph_module, count_arithmetic(graphs))
     path = job.out_dir / "model.pte"
@@ -39,6 +44,14 @@ def lower(job: ConvertJob, float32_convolutions: int) -> tuple[Path, tuple[str, 
         return path, ()
     names = ", ".join(f"{name} x{count}" for name, count in delegation.portable.items())
     return path, (f"XNNPACK runs {delegation.fraction:.1%} of the operators; portable kernels run: {names}",)
+
+
+def _network(job: ConvertJob, float32_convolutions: int) -> ExportedProgram:
+    if job.precision == "float16":
+        return to_mixed(job.program, float32_convolutions)
+    if job.precision in COMPRESSED:
+        return compress_weights(job.program.exported, job.precision)
+    return job.program.exported
 
 
 def _with_float_scalars(exported: ExportedProgram) -> ExportedProgram:

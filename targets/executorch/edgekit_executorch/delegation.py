@@ -13,6 +13,7 @@ from edgekit.errors import InputError
 FILE_NAME = "delegation.json"
 # Bookkeeping of the exported graph that computes nothing.
 UNCOUNTED = ("getitem",)
+FLOAT32_INT8_WEIGHTS = "float32 with int8 weights"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Arithmetic:
     """What XNNPACK computes in.
 
     Attributes:
-        products: how many convolutions and linear layers, by type: "int8", "float32", "float16".
+        products: how many convolutions and linear layers, by type: "int8", "float32", "float16", `FLOAT32_INT8_WEIGHTS`.
         float32_operators: how many others in float32, by XNNPACK's name.
     """
 
@@ -31,8 +32,9 @@ class Arithmetic:
     def summary(self) -> str:
         """In words, e.g. "int8 in 27 of 28 products, float32 in 1; besides products, float32 in 9 Add"."""
         total = sum(self.products.values())
-        if set(self.products) <= {"float32"}:
-            return "float32"
+        if set(self.products) <= {"float32", FLOAT32_INT8_WEIGHTS}:
+            count = self.products.get(FLOAT32_INT8_WEIGHTS)
+            return f"float32, int8 weights in {count} of {total} products" if count else "float32"
         kinds = [f"{kind} in {count}" for kind, count in self.products.items()]
         words = ", ".join([f"{kinds[0]} of {total} products", *kinds[1:]])
         others = ", ".join(f"{count} {name}" for name, count in self.float32_operators.items())

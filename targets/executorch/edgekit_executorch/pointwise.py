@@ -39,10 +39,10 @@ class PointwiseConv2d(_Conv2d):  # type: ignore[misc]  # untyped SDK
         debug_handle: int,
     ) -> None:
         """Add the node and its tensors to the XNNPACK graph."""
-        if not _is_float16_pointwise(node):
+        image, weight = get_input_node(node, 0), get_input_node(node, 1)
+        if not is_pointwise(node) or weight.meta["val"].dtype != torch.float16:
             super().define_node(node, xnn_graph, vals_to_ids, debug_handle)
             return
-        image, weight = get_input_node(node, 0), get_input_node(node, 1)
         self.define_tensor(image, xnn_graph, vals_to_ids, convert_to_nhwc=True)
         self.define_tensor(weight, xnn_graph, vals_to_ids)
         # The bytes of [K, C, 1, 1] are those of [K, C].
@@ -54,26 +54,29 @@ class PointwiseConv2d(_Conv2d):  # type: ignore[misc]  # untyped SDK
             self.define_tensor(bias, xnn_graph, vals_to_ids)
             bias_id = vals_to_ids[bias]
         self.define_tensor(node, xnn_graph, vals_to_ids, convert_to_nhwc=True)
-        layer = XNNFullyConnected(
-            input1_id=vals_to_ids[image],
-            filter_id=vals_to_ids[weight],
-            bias_id=bias_id,
-            output_id=vals_to_ids[node],
-            flags=0,
-        )
-        limits = FuseActivationPass.get_fused_activation(node)
-        xnn_graph.xnodes.append(XNode(xnode_union=layer, debug_handle=debug_handle, output_min_max=limits))
+        xnn_graph.xnodes.append(fully_connected(node, vals_to_ids, debug_handle, bias_id))
 
 
-def _is_float16_pointwise(node: torch.fx.Node) -> bool:
+def fully_connected(node: torch.fx.Node, vals_to_ids: dict[torch.fx.Node, int], debug_handle: int, bias_id: int) -> XNode:
+    """A fully connected layer between a node's tensors, which XNNPACK's graph has by now."""
+    layer = XNNFullyConnected(
+        input1_id=vals_to_ids[get_input_node(node, 0)],
+        filter_id=vals_to_ids[get_input_node(node, 1)],
+        bias_id=bias_id,
+        output_id=vals_to_ids[node],
+        flags=0,
+    )
+    limits = FuseActivationPass.get_fused_activation(node)
+    return XNode(xnode_union=layer, debug_handle=debug_handle, output_min_max=limits)
+
+
+def is_pointwise(node: torch.fx.Node) -> bool:
+    """Whether a convolution is a fully connected layer over the channels, its filter a constant of the program."""
     weight = get_input_node(node, 1)
-    value = weight.meta.get("val")
     _, _, _, stride, padding, _, transposed, _, groups = node.args
     return bool(
-        value is not None
-        and weight.op == "placeholder"  # a constant of the program, and not a dequantised one
-        and value.dtype == torch.float16
-        and tuple(value.shape[2:]) == (1, 1)
+        weight.op == "placeholder"  # and not a dequantised one
+        and tuple(weight.meta["val"].shape[2:]) == (1, 1)
         and groups == 1
         and not transposed
         and set(stride) == {1}  # type: ignore[arg-type]  # fx arguments are untyped

@@ -46,6 +46,7 @@ class ExecuTorchTarget:
         "float32": FLOAT32_TOLERANCE,
         "float16": FLOAT16_TOLERANCE,
         "int8": INT8_TOLERANCE,
+        "int8-weights": FLOAT32_TOLERANCE,
     }
 
     def probe(self) -> Availability:
