@@ -66,6 +66,8 @@ def quantize_channels(weights: Tensor) -> Tensor:
     sizes = (-1, *[1] * (weights.dim() - 1))
     largest = weights.flatten(1).abs().amax(1).double().reshape(sizes)
     scale = (largest / 127).clamp(min=2.0**-24).half().double()  # float16's smallest number
+    coarse = (largest / 127 * 2**24).floor().clamp(min=1) / 2**24  # among the smallest, rounding up would leave 127 unused
+    scale = torch.where(largest / 127 < 2.0**-14, coarse, scale)
     scale = ((scale * 127).half().double() / 127).half().double()
     steps = keep_sums(weights / scale, torch.arange(-127.0, 128.0, dtype=torch.float64))
     return (steps * scale).float()

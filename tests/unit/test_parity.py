@@ -228,16 +228,6 @@ def test_limit_is_pytorchs_own_error_less_the_loss_but_not_below_the_floor(
         assert re.match(rf"logits: {actual_db:.1f} dB SQNR on s\d is below the limit of {limit:.1f} dB", parity.problems[0])
 
 
-@pytest.mark.parametrize(("yardstick_db", "limit_db"), [(150, 24), (31, 24), (29, 23), (10, 15)])
-def test_a_yardstick_that_is_luckily_good_counts_as_no_better_than_is_usual(yardstick_db: float, limit_db: float) -> None:
-    """Two correct runtimes of an int8 program are 27 to 37 dB apart, or not at all."""
-    tolerance = replace(LAX, max_loss_db=6, min_sqnr_db=15, max_yardstick_db=30)
-    expected = expected_logits()
-    for actual_db, passes in ((limit_db + 0.1, True), (limit_db - 0.1, False)):
-        answers = [{"logits": with_error(answer, actual_db)} for answer in expected]
-        assert judge(reference_of(expected, yardstick_db=yardstick_db), answers, [LOGITS], tolerance).passed is passes
-
-
 @pytest.mark.parametrize(
     ("image_db", "synthetic_db", "sample"),
     [(100, 90, None), (94, 120, "s1"), (120, 79, "s2"), (96, 81, None)],

@@ -97,3 +97,14 @@ def test_an_artifact_is_judged_against_the_network_that_has_its_weights() -> Non
     assert reference.of("float16") is reference
     with pytest.raises(InputError, match=r"no answers of the network in int8-weights"):
         reference.of("int8-weights")
+
+
+@pytest.mark.parametrize(("max_yardstick_db", "limit_db"), [(30, 24), (60, 44)])
+def test_a_yardstick_that_is_luckily_good_counts_as_no_better_than_is_usual(max_yardstick_db: float, limit_db: float) -> None:
+    """Two correct runtimes of an int8 program are 27 to 37 dB apart, or not at all. The yardstick here has 50 dB."""
+    limits = {"max_loss_db": 6.0, "min_sqnr_db": 12.0, "max_peak_error": 1e9}
+    tolerance = replace(FLOAT16_TOLERANCE, **limits, max_yardstick_db=max_yardstick_db)  # type: ignore[arg-type]  # all numbers
+    expected = [np.random.default_rng(seed).standard_normal((1, 12)) for seed in range(3)]
+    for actual_db, passes in ((limit_db + 0.1, True), (limit_db - 0.1, False)):
+        answers = [{"logits": with_error(answer, actual_db)} for answer in expected]
+        assert judge(reference_of(expected, synthetic=0), answers, [LOGITS], tolerance).passed is passes

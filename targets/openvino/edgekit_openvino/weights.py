@@ -64,7 +64,7 @@ def find_integers(weights: NDArray[np.float32], axes: int = 1) -> tuple[NDArray[
         ValueError: they are not.
     """
     largest = np.abs(weights).max(axis=tuple(range(axes, weights.ndim)), keepdims=True).astype(np.float64)
-    scales: NDArray[Any] = np.where(largest == 0, 1, largest / _LARGEST_STEP).astype(np.float16)
+    scales: NDArray[Any] = np.maximum(largest / _LARGEST_STEP, 2.0**-24).astype(np.float16)
     integers = np.rint(weights / scales.astype(np.float64)).astype(np.int8)
     if not np.array_equal(integers * scales.astype(np.float32), weights):
         raise ValueError("these weights are not int8 times a float16 scale per output channel")

@@ -112,6 +112,15 @@ class TestQuantizeChannels:
             assert np.abs(np.round(steps)).max() == 127
             assert (after - before).abs().max() <= 1.01 * float(scale)
 
+    def test_scales_among_float16s_smallest_numbers_are_found_again_too(self) -> None:
+        """A largest weight of 9.5e-5 is 12.55 of them a step."""
+        weights = torch.linspace(-1, 1, 64).repeat(30, 1) * torch.logspace(-4.9, -2.5, 30)[:, None]
+        for channel in quantize_channels(weights).double():
+            scale = float(np.float16(channel.abs().max() / 127))
+            steps = channel / scale
+            assert torch.equal(steps, steps.round())
+            assert steps.abs().max() == 127
+
     def test_channels_of_nothing_and_of_next_to_nothing(self) -> None:
         weights = torch.zeros(3, 4)
         weights[1] = torch.tensor([1e-6, -2e-6, 5e-8, 0])
