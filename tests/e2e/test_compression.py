@@ -46,5 +46,5 @@ def test_a_precision_that_a_target_has_not_is_refused_with_those_that_it_has(cli
 def test_a_precision_that_there_is_not_is_refused_with_those_that_there_are(cli: Cli, tmp_path: Path) -> None:
     outcome = cli("convert", "-t", "coreml", "-p", "palettized-5", "-o", tmp_path / "out")
     assert outcome.code == 2
-    assert "float32, float16, int8-weights, palettized-8, palettized-6, palettized-4, pruned-50" in outcome.stderr
+    assert "float32, float16, int8, int8-weights, palettized-8, palettized-6, palettized-4, pruned-50" in outcome.stderr
     assert not (tmp_path / "out").exists()
