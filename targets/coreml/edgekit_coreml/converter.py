@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch.export import ExportedProgram
 
-from edgekit.mobilenet.compression import compress_weights
+from edgekit.mobilenet.compression import MIN_SIZE, compress_weights
 from edgekit.mobilenet.float16 import round_weights
 from edgekit.option import option_strings
 from edgekit.precision import COMPRESSED, INT8
@@ -92,8 +92,16 @@ def _weights_of(job: ConvertJob) -> ExportedProgram:
     if job.precision in ("float32", INT8):
         return job.program.exported
     if job.precision in COMPRESSED:
-        return round_weights(compress_weights(job.program.exported, job.precision))
+        return round_weights(_to_nearest(compress_weights(job.program.exported, job.precision)))
     return round_weights(job.program.exported)
+
+
+def _to_nearest(compressed: ExportedProgram) -> ExportedProgram:
+    """Round compressed weights to float16 one by one, in place: moved to keep a sum, they would not be the table's any more."""
+    for tensor in compressed.state_dict.values():
+        if tensor.dim() >= 2 and tensor.numel() > MIN_SIZE:
+            tensor.data = tensor.data.half().float()
+    return compressed
 
 
 def _build(program: Any, job: ConvertJob, options: CoreMLOptions, interface: Interface) -> Any:
