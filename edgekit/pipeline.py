@@ -131,7 +131,7 @@ def verify(desk: Desk, line: Line) -> Report:
     report = _verified(report, target, desk, line, request.num_threads)
     if not names or report.parity is None or not isinstance(target, Examiner):
         return report
-    reference, _ = _as_taken(load_reference(desk.reference), manifest)
+    reference, _ = as_taken(load_reference(desk.reference), manifest)
     job = load_job(manifest, desk.artifact, request.num_threads)
     return replace(report, envelope=measure_envelope(target, job, reference, names, report.parity.tolerance))
 
@@ -199,7 +199,7 @@ def _verified(report: Report, target: Target, desk: Desk, line: Line, num_thread
     # The folder as it lies on the disk, and what it says of itself: what a user's app would get.
     manifest = read_manifest(desk.artifact)
     trained = load_reference(desk.reference)
-    reference, left_out = _as_taken(trained, manifest)
+    reference, left_out = as_taken(trained, manifest)
     job = load_job(manifest, desk.artifact, num_threads)
     report = _without_verdict(report, asked="reference" if target.probe().runs == "reference" else "native")
     try:
@@ -210,19 +210,35 @@ def _verified(report: Report, target: Target, desk: Desk, line: Line, num_thread
             findings = runner.findings if isinstance(runner, Watcher) else ()
     except InputError as error:  # the runtime says no to the artifact, which is a verdict
         return replace(report, status="failed", problem=Problem(line.stage, type(error).__name__, str(error)))
-    compression = judge_compression(trained, manifest.precision, answers)
-    parity = judge(reference, answers, manifest.outputs, target.tolerances[manifest.precision], compression)
     stand_in = (REFERENCE_RUNTIME_NOTE.format(runtime=runtime.runtime),) if runtime.kind == "reference" else ()
-    report = _with_notes(replace(report, runtime=runtime, parity=parity, findings=findings), *left_out, *stand_in)
+    report = _with_notes(replace(report, runtime=runtime, findings=findings), *left_out, *stand_in)
     if runtime.kind == "reference" and isinstance(target, Examiner):
         samples = [{job.inputs[0].name: sample.image_nchw} for sample in reference.samples[:MAX_EXAMINED]]
         report = replace(report, operations=target.judge_operations(job, samples))
+    return judge_answers(report, manifest, target, answers, trained=trained, reference=reference)
+
+
+def judge_answers(
+    report: Report, manifest: Manifest, target: Target, answers: Sequence[Outputs], *, trained: Reference, reference: Reference
+) -> Report:
+    """Put the verdict on what a runtime answered into its report.
+
+    Args:
+        report: of the artifact, with the runtime.
+        manifest: the artifact's.
+        target: says what must be reached.
+        answers: one for each of the reference's samples.
+        trained: PyTorch's answers, as saved.
+        reference: the same as this artifact takes and gives them: see `as_taken`.
+    """
+    compression = judge_compression(trained, manifest.precision, answers)
+    parity = judge(reference, answers, manifest.outputs, target.tolerances[manifest.precision], compression)
     if parity.passed:
-        return replace(report, status="passed")
-    return replace(report, status="failed", problem=_parity_problem(parity))
+        return replace(report, parity=parity, status="passed")
+    return replace(report, parity=parity, status="failed", problem=_parity_problem(parity))
 
 
-def _as_taken(trained: Reference, manifest: Manifest) -> tuple[Reference, tuple[str, ...]]:
+def as_taken(trained: Reference, manifest: Manifest) -> tuple[Reference, tuple[str, ...]]:
     """What an artifact is judged against, as its own interface has it, and what had to be left out."""
     reference = trained.of(manifest.precision)
     given, taken = reference.samples[0].image_nchw.shape, manifest.inputs[0].shape

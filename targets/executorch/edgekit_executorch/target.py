@@ -24,6 +24,7 @@ from edgekit.target import (
     Runner,
     Tolerance,
 )
+from edgekit_executorch.native import ExecutorRunner
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,10 @@ class ExecuTorchTarget:
 
     name = "executorch"
     packages = ("executorch",)
+    # for boards that have the runtime alone: edgekit.board.portable
+    opener = "edgekit_executorch.runner:ExecuTorchRunner"
+    needs: Mapping[str, str] = {"numpy": "numpy", "msgspec": "msgspec", "torch": "torch", "executorch": "executorch"}
+    native = ExecutorRunner()
     tolerances: Mapping[str, Tolerance] = {
         "float32": FLOAT32_TOLERANCE,
         "float16": FLOAT16_TOLERANCE,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -13,10 +11,11 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from edgekit.machine import describe_machine
 from edgekit.precision import INT8
 from edgekit.target import LoadJob, RuntimeInfo
 from edgekit_onnx.kernels import Kernels, count_kernels
+from edgekit_onnx.profiler import run_kernels
+from edgekit_onnx.session import session_options
 
 ARITHMETIC = {
     "float32": "float32",
@@ -24,12 +23,6 @@ ARITHMETIC = {
     "float16": "float16 weights and tensors, float32 kernels with casts where the CPU provider has no float16 kernel",
     "int8-weights": "float32, the int8 weights made float32 when the model is loaded",
 }
-
-# Without these, x86 adds two products of unsigned and signed bytes in 16 bits, too few for large ones. With the session option
-# below ONNX Runtime makes the weights unsigned and takes kernels that are exact. They are slower than those of VNNI, and it would
-# take them there too: whether U8S8 overflows is asked of the tables of kernels, which differ wherever there is AVX2.
-# https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/mlas/lib/platform.cpp (MlasPlatformU8S8Overflow)
-SUMS_IN_32_BITS = {"avx512_vnni", "avx_vnni"}
 
 
 class OnnxRunner:
@@ -65,23 +58,7 @@ class OnnxRunner:
         del self._session
 
 
-def session_options(job: LoadJob) -> onnxruntime.SessionOptions:
-    """How every session of this target is set."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = job.num_threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    if not SUMS_IN_32_BITS & set(describe_machine().instruction_sets):
-        options.add_session_config_entry("session.x64quantprecision", "1")
-    return options
-
-
 def _count(job: LoadJob) -> Kernels:
-    import onnx  # only here: what only infers does not pay for it
-
-    with tempfile.TemporaryDirectory() as folder:
-        options = session_options(job)
-        options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
-        onnxruntime.InferenceSession(job.path, options, providers=["CPUExecutionProvider"])
-        graph = onnx.load(options.optimized_model_filepath).graph
-    return count_kernels(node.op_type for node in graph.node)
+    """Ask ONNX Runtime's profiler, which needs nothing else: on a board there is no package onnx to read a graph with."""
+    inputs = {spec.name: np.zeros(spec.shape, np.float32) for spec in job.inputs}
+    return count_kernels(event["args"]["op_name"] for event in run_kernels(job, inputs, runs=1))

@@ -52,6 +52,9 @@ class OnnxTarget:
 
     name = "onnx"
     packages = ("onnx", "onnx-ir", "onnxscript", "onnxruntime")
+    # for boards that have the runtime alone: edgekit.board.portable
+    opener = "edgekit_onnx.runner:OnnxRunner"
+    needs: Mapping[str, str] = {"numpy": "numpy", "onnxruntime": "onnxruntime"}
     tolerances: Mapping[str, Tolerance] = {
         "float32": FLOAT32_TOLERANCE,
         "float16": FLOAT16_TOLERANCE,

@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from edgekit.machine import describe_machine
 from edgekit.parity import sqnr_db
 from edgekit.testing import Made
-from edgekit_onnx.runner import SUMS_IN_32_BITS
+from edgekit_onnx.session import SUMS_IN_32_BITS
 from edgekit_onnx.target import OnnxTarget
 
 PRODUCTS = 54

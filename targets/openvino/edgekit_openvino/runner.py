@@ -81,5 +81,10 @@ class OpenVINORunner:
         del self._compiled
 
 
+def open_artifact(job: LoadJob) -> OpenVINORunner:
+    """Compile a saved model for the CPU, with the options in force that its manifest names."""
+    return OpenVINORunner(job, job.options["inference_precision"])
+
+
 def _facts(layer: Any) -> dict[str, str]:
     return {key: value.astype(str) for key, value in layer.rt_info.items()}

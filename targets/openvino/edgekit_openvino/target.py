@@ -53,6 +53,9 @@ class OpenVINOTarget:
 
     name = "openvino"
     packages = ("openvino",)
+    # for boards that have the runtime alone: edgekit.board.portable
+    opener = "edgekit_openvino.runner:open_artifact"
+    needs: Mapping[str, str] = {"numpy": "numpy", "openvino": "openvino"}
     tolerances: Mapping[str, Tolerance] = {
         "float32": FLOAT32_TOLERANCE,
         "float16": FLOAT16_TOLERANCE,
