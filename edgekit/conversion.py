@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit import registry
+from edgekit.alone import WAITS, alone
 from edgekit.calibration import choose, refuse_overlap
 from edgekit.dataset import LabelledPicture, find_labelled, find_pictures
 from edgekit.desk import program_name, reference_name
@@ -20,7 +20,7 @@ from edgekit.errors import UsageError
 from edgekit.evaluation import EvaluationPlan
 from edgekit.evaluator import judge, prepare
 from edgekit.latency import LatencyPlan
-from edgekit.launcher import LOG, Launcher
+from edgekit.launcher import LOG, Launcher, launched
 from edgekit.machine import available_cores, describe_machine
 from edgekit.manifest import FILE_NAME as MANIFEST
 from edgekit.manifest import ModelCard, write_json
@@ -105,7 +105,7 @@ def convert(plan: ConvertPlan, on_stage: OnStage = silent) -> tuple[Result, ...]
     check_places(plan.output, cells, force=plan.force)
     resources = {name: threading.Event() for each in plan.precisions for name in (program_name(each), reference_name(each))}
     launcher = Launcher(on_stage, {program_name(""): threading.Event(), reference_name(""): threading.Event(), **resources})
-    with staging_in(plan.output) as staging, _pool(launcher, plan.jobs or available_cores()) as pool:
+    with staging_in(plan.output) as staging, launched(launcher, plan.jobs or available_cores()) as pool:
         shared = staging / "shared"
         shared.mkdir()
         in_turn = sorted(cells, key=lambda cell: cells[cell].precision == INT8)  # these wait for the calibration first
@@ -148,7 +148,7 @@ def _profile_cell(launcher: Launcher, cell: str, report: Report, folder: Path, p
     if report.runtime is None or report.runtime.kind == "reference":  # it did not load, or its time would mean nothing
         return report
     request = ProfileRequest(plan.num_threads, plan.latency)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as work, alone(partial(launcher.on_stage, cell, WAITS)):
         profiled = launcher.run(
             "profile",
             cell,
@@ -229,15 +229,3 @@ def _short_name(model: str) -> str:
     for suffix in (".safetensors", ".pth", ".pt", ".bin"):
         name = name.removesuffix(suffix)
     return name or "model"
-
-
-@contextmanager
-def _pool(launcher: Launcher, workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that each wait for one worker. On any error, or Ctrl-C, the workers are killed first."""
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        try:
-            yield pool
-        except BaseException:  # Ctrl-C too; the launcher's own end would come after the pool has waited for its workers
-            launcher.stop()
-            pool.shutdown(cancel_futures=True)
-            raise

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from edgekit.errors import EdgekitError
 from edgekit.manifest import read_json, write_json
@@ -25,6 +26,18 @@ from edgekit.request import FILE_NAME as REQUEST
 
 LOG = "log.txt"
 LOG_TAIL_LINES = 12
+
+
+class Resource(Protocol):
+    """What a worker may wait for. `threading.Event` is one."""
+
+    def wait(self) -> object:
+        """Block until it is there, or given up."""
+        ...
+
+    def set(self) -> None:
+        """Let everybody go on who waits."""
+        ...
 
 
 @dataclass
@@ -38,7 +51,7 @@ class Launcher:
     """
 
     on_stage: Callable[[str, str], None] = lambda cell, stage: None
-    ready: Mapping[str, threading.Event] = field(default_factory=dict)
+    ready: Mapping[str, Resource] = field(default_factory=dict)
     on_progress: Callable[[str, int, int], None] = lambda cell, done, total: None
     _running: set[subprocess.Popen[str]] = field(default_factory=set)
     _stopped: bool = False
@@ -67,7 +80,7 @@ class Launcher:
         """Run one worker to its end and return its report.
 
         Args:
-            mode: "convert", "verify", "profile" or "predict".
+            mode: one of edgekit.worker.MODES.
             cell: what progress calls it.
             request: the record that the mode reads.
             artifact: the artifact's folder.
@@ -164,6 +177,18 @@ class Launcher:
         _kill(process)
         with self._lock:
             self._running.discard(process)
+
+
+@contextmanager
+def launched(launcher: Launcher, workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that each wait for one worker. On any error, or Ctrl-C, the workers are killed first."""
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        try:
+            yield pool
+        except BaseException:  # Ctrl-C too; the launcher's own end would come after the pool has waited for its workers
+            launcher.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def log_tail(work: Path) -> str:

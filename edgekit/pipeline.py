@@ -154,7 +154,9 @@ def profile(desk: Desk, line: Line) -> Report:
         report = report if report.latency else _with_notes(report, f"{NO_LATENCY}: {available.reason}")
         return _with_static_profile(report, target, job)
     notes = tuple(note for note in report.notes if not note.startswith(NO_LATENCY))
-    report = replace(report, latency=_measure(target, job, request.latency), notes=notes)
+    report = replace(report, latency=_measure(target, job, request.latency), more_latencies=(), notes=notes)
+    if not request.operators:
+        return report
     if isinstance(target, OperatorTimer):
         inputs = {job.inputs[0].name: random_input(job.inputs[0])}
         report = replace(report, operator_ms=target.operator_ms(job, inputs, runs=TIMED_RUNS))

@@ -21,7 +21,7 @@ from edgekit.target import RuntimeInfo
 FILE_NAME = "report.json"
 Status = Literal["passed", "converted", "failed", "skipped"]
 RuntimeKind = Literal["native", "reference"]
-Stage = Literal["start", "import", "capture", "convert", "load", "parity", "latency", "evaluate", "done"]
+Stage = Literal["start", "connect", "import", "capture", "convert", "load", "parity", "latency", "evaluate", "done"]
 
 # Which answer a run of several targets gives to the shell: a crash hides everything, a "no" hides a "not verified".
 SEVERITY = (70, 130, 5, 4, 2, 1, 3, 0)
@@ -87,6 +87,7 @@ class Report:
         runtime: what ran it for parity.
         parity: the verdict on its numbers.
         latency: with the machine it was measured on; None where it was not, with the reason in `notes`.
+        more_latencies: the same with other numbers of threads, each in a process of its own.
         seconds: wall time per stage.
         versions: of the packages that took part.
         machine: where the verdict on its numbers was obtained; without one, where it was made.
@@ -127,6 +128,7 @@ class Report:
     operations: tuple[OperationError, ...] = ()
     envelope: Envelope | None = None
     accuracy: Accuracy | None = None
+    more_latencies: tuple[Latency, ...] = ()
     calibration: Calibration | None = None
 
     @property

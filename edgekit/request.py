@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edgekit.latency import LatencyPlan
+from edgekit.latency.comparison import ComparisonPlan
 
 FILE_NAME = "request.json"
 
@@ -44,10 +45,30 @@ class VerifyRequest:
 
 @dataclass(frozen=True, slots=True)
 class ProfileRequest:
-    """Measure an artifact's latency."""
+    """Measure an artifact's latency.
+
+    Attributes:
+        num_threads: of the runtime.
+        latency: how.
+        operators: tell also what its operators cost.
+    """
 
     num_threads: int = 1
     latency: LatencyPlan = field(default_factory=LatencyPlan)
+    operators: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TurnsRequest:
+    """Be timed in turns with another artifact.
+
+    Attributes:
+        turn: the resource to wait for before everything that takes time.
+    """
+
+    turn: str
+    num_threads: int = 1
+    plan: ComparisonPlan = field(default_factory=ComparisonPlan)
 
 
 @dataclass(frozen=True, slots=True)

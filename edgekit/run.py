@@ -1,4 +1,4 @@
-"""Whole commands on artifacts that are there: verify, profile, predict. Each artifact gets a worker of its own."""
+"""Whole commands on artifacts that are there: verify, profile, compare, predict. Each artifact gets a worker of its own."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from edgekit.alone import WAITS, alone
 from edgekit.errors import InputError, OutputError, UsageError
 from edgekit.latency import LatencyPlan
+from edgekit.latency.comparison import Comparison, ComparisonPlan
+from edgekit.latency.comparison import compare as judge
 from edgekit.launcher import Launcher
 from edgekit.machine import describe_machine
 from edgekit.manifest import FILE_NAME as MANIFEST
@@ -26,6 +30,7 @@ from edgekit.report import Problem, Report
 from edgekit.request import PredictRequest, ProfileRequest, VerifyRequest
 from edgekit.samples import find_images, shipped_pictures
 from edgekit.shared import answers_of, with_int8
+from edgekit.turns import interleave
 
 if TYPE_CHECKING:
     from edgekit.mobilenet.checkpoint import Checkpoint
@@ -81,18 +86,52 @@ def verify(
             if asked and reference:
                 save_reference(with_int8(asked, folder), reference)
             request = VerifyRequest(num_threads, tuple(arithmetics))
-            results.append(_judge_again("verify", launcher, folder, request, work, num_threads, reference))
+            results.append(_save(folder, _run("verify", launcher, folder, request, work, reference)))
     return tuple(results)
 
 
 def profile(
-    artifacts: Sequence[Path], *, num_threads: int, latency: LatencyPlan, on_stage: OnStage = silent
+    artifacts: Sequence[Path], *, threads: Sequence[int], latency: LatencyPlan, on_stage: OnStage = silent
 ) -> tuple[Result, ...]:
-    """Measure the latency of artifacts, one at a time."""
+    """Measure the latency of artifacts, one at a time, each with each number of threads in a process of its own."""
     folders = [artifact_folder(path) for path in artifacts]
+    results = []
     with _work() as work, Launcher(on_stage) as launcher:
-        request = ProfileRequest(num_threads, latency)
-        return tuple(_judge_again("profile", launcher, folder, request, work, num_threads) for folder in folders)
+        for folder in folders:
+            with alone(partial(on_stage, folder.name, WAITS)):
+                requests = [ProfileRequest(number, latency, operators=number == threads[0]) for number in threads]
+                first, *others = [_run("profile", launcher, folder, request, work) for request in requests]
+            more = tuple(each.latency for each in others if each.latency)
+            problem = first.problem or next((each.problem for each in others if each.problem), None)
+            results.append(_save(folder, replace(first, more_latencies=more, problem=problem)))
+    return tuple(results)
+
+
+def compare(
+    artifacts: Sequence[Path], *, num_threads: int, plan: ComparisonPlan, on_stage: OnStage = silent
+) -> tuple[Comparison, ...]:
+    """Time the first artifact in turns with each of the others.
+
+    Raises:
+        UsageError: fewer than two artifacts.
+        EdgekitError: one of them does not run here.
+    """
+    first, *others = [artifact_folder(path) for path in artifacts]
+    if not others:
+        raise UsageError("--compare needs two artifacts or more: the first is compared with each of the others")
+    compared = []
+    for other in others:
+        cell = f"{other.name} against {first.name}"
+        launches = []
+        with _work() as work, alone(partial(on_stage, cell, WAITS)):
+            for number in range(plan.launches):
+                on_stage(cell, f"launch {number + 1} of {plan.launches}")
+                desk = work / str(number)
+                desk.mkdir()
+                launches.append(interleave((first, other), desk, num_threads=num_threads, plan=plan, blank=_blank_of))
+        on_stage(cell, "done")
+        compared.append(judge(launches, first=first.name, second=other.name, num_threads=num_threads))
+    return tuple(compared)
 
 
 def predict(
@@ -137,26 +176,28 @@ def _shipped_pictures(preprocessing: Preprocessing, work: Path) -> list[Path]:
     return paths
 
 
-def _judge_again(
+def _run(
     mode: str,
     launcher: Launcher,
     folder: Path,
     request: VerifyRequest | ProfileRequest,
     work: Path,
-    num_threads: int,
     reference: Path | None = None,
-) -> Result:
-    desk = Path(tempfile.mkdtemp(dir=work))
-    report = launcher.run(
+) -> Report:
+    return launcher.run(
         mode,
         folder.name,
         request,
         artifact=folder,
-        work=desk,
+        work=Path(tempfile.mkdtemp(dir=work)),
         reference=reference,
-        num_threads=num_threads,
+        num_threads=request.num_threads,
         blank=_blank_of(folder),
     )
+
+
+def _save(folder: Path, report: Report) -> Result:
+    """Put the report beside the artifact."""
     if report.size_bytes is None:  # a worker that died does not wipe what was known
         return Result(folder, report)
     try:

@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-from edgekit import foreign, pipeline, scores
+from edgekit import foreign, pipeline, scores, turns
+from edgekit.board import measurement
 from edgekit.desk import Desk, Line
 from edgekit.errors import EdgekitError
 from edgekit.manifest import write_json
@@ -27,6 +28,8 @@ MODES = {
     "convert": pipeline.convert,
     "verify": pipeline.verify,
     "profile": pipeline.profile,
+    "turns": turns.take_turns,
+    "board": measurement.visit,
     "predict": pipeline.predict,
     "answer": foreign.answer,
     "evaluate": scores.evaluate,

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from edgekit import __version__
-from edgekit.cli import artifact, convert, describe, evaluate, train
+from edgekit.cli import artifact, convert, describe, evaluate, profile, train
 from edgekit.errors import EdgekitError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 convert.register(app)
 artifact.register(app)
+profile.register(app)
 evaluate.register(app)
 describe.register(app)
 train.register(app)

@@ -1,4 +1,4 @@
-"""`verify`, `profile` (alias `benchmark`), `predict` and `merge`: what can be done with artifacts and their reports."""
+"""`verify`, `predict` and `merge`: what can be done with artifacts and their reports."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ DEFAULT_TOP = 5
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands and the alias."""
+    """Add the commands."""
     app.command("verify", epilog="Example:  edgekit verify out/digits-onnx-float32")(verify)
-    app.command("profile", epilog="Example:  edgekit profile out/digits-* --threads 2")(profile)
-    app.command("benchmark", hidden=True)(profile)
     app.command("merge", epilog="Example:  edgekit merge linux/report.json mac/report.json -o report.json")(merge)
     app.command("predict", epilog="Example:  edgekit predict out/mobilenet_v2_1.0_224-onnx-float32 cat.png")(predict)
 
@@ -80,34 +78,6 @@ def verify(
     code = show_results(results, json=json)
     if not json:
         show_envelopes([result.report for result in results])
-    return code
-
-
-def profile(
-    artifacts: flags.Artifacts,
-    threads: flags.Threads = 1,
-    iterations: flags.Iterations = 100,
-    max_seconds: flags.MaxSeconds = 10.0,
-    warmup: flags.MaxWarmup = 5.0,
-    json: flags.Json = False,
-    quiet: flags.Quiet = False,
-) -> int:
-    """Measure the latency of artifacts, one at a time, at batch 1; show what their operators cost where a target can tell."""
-    from edgekit import run
-    from edgekit.cli.costs import show_static_profiles
-    from edgekit.cli.show import Progress, show_results
-    from edgekit.latency import LatencyPlan
-
-    with Progress(quiet=quiet) as progress:
-        results = run.profile(
-            artifacts,
-            num_threads=threads,
-            latency=LatencyPlan(iterations, max_seconds, warmup),
-            on_stage=progress.enter,
-        )
-    code = show_results(results, json=json)
-    if not json:
-        show_static_profiles(results)
     return code
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,8 @@ from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
     from edgekit.mobilenet.overrides import Overrides
+
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 Artifacts = Annotated[
     list[Path],
@@ -33,6 +36,22 @@ Resolution = Annotated[int | None, typer.Option("--resolution", help="Input size
 PaddingFlag = Annotated[str | None, typer.Option("--padding", help="symmetric or same, where the checkpoint does not say.")]
 NormEps = Annotated[float | None, typer.Option("--norm-eps", help="Batch-norm epsilon, where the checkpoint does not say.")]
 Labels = Annotated[Path | None, typer.Option("--labels", help="Text file with one label a line.")]
+
+
+def seconds(text: str) -> float:
+    """Read a time as `60s`, `5m`, `1h`, or seconds alone.
+
+    Raises:
+        UsageError: it is none of these, or not above 0.
+    """
+    number, unit = (text[:-1], text[-1]) if text[-1:] in UNIT_SECONDS else (text, "s")
+    try:
+        found = float(number) * UNIT_SECONDS[unit]
+    except ValueError:
+        found = math.nan
+    if not 0 < found < math.inf:
+        raise UsageError(f"a time is given as 60s, 5m or 1h, not {text!r}")
+    return found
 
 
 def parse_options(pairs: list[str]) -> dict[str, dict[str, str]]:

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgekit.examination import summarise
+from edgekit.latency import Latency
 from edgekit.parity import Parity
 from edgekit.precision import INT8
 from edgekit.prediction import Prediction
@@ -23,6 +24,7 @@ from edgekit.report import Report, overall_exit_code
 from edgekit.run import Result
 
 ACCURACY = ("right %", "drop")  # top-1 on labelled pictures, and points of it below the float model
+TIMES = ("load ms", "first ms", "p50 ms", "p95 ms")
 VERDICTS = {"passed": "green", "converted": "yellow", "failed": "red", "skipped": "yellow"}
 
 
@@ -68,16 +70,22 @@ class Progress:
 
 def show_results(results: Sequence[Result], *, json: bool) -> int:
     """Print a table, or JSON, and return the exit code of the whole."""
-    code = overall_exit_code(result.report.exit_code for result in results)
+    code, content = results_json(results)
     if json:
-        rows = [{"folder": str(result.folder), "report": result.report} for result in results]
-        print_json({"schema_version": 1, "exit_code": code, "results": rows})
+        print_json(content)
     else:
         _print_table(results)
     for result in results:
         if result.unsaved:
             print(f"edgekit: the report is not saved, and the folder's own is as it was: {result.unsaved}", file=sys.stderr)
     return code
+
+
+def results_json(results: Sequence[Result]) -> tuple[int, dict[str, object]]:
+    """The exit code of the whole, and what JSON says of it."""
+    code = overall_exit_code(result.report.exit_code for result in results)
+    rows = [{"folder": str(result.folder), "report": result.report} for result in results]
+    return code, {"schema_version": 1, "exit_code": code, "results": rows}
 
 
 def show_predictions(report: Report, predictions: Sequence[Prediction], *, json: bool) -> int:
@@ -127,12 +135,18 @@ def print_table(table: Table) -> None:
 
 def _print_table(results: Sequence[Result]) -> None:
     console = Output(soft_wrap=True)
-    counted = ACCURACY if any(result.report.accuracy for result in results) else ()
-    figures = ("SQNR dB", "top-1", *counted, "MB", "load ms", "first ms", "p50 ms", "p95 ms")
+    reports = [result.report for result in results]
+    counted = ACCURACY if any(report.accuracy for report in reports) else ()
+    times = (*(("threads",) if any(report.more_latencies for report in reports) else ()), *TIMES)
+    figures = ("SQNR dB", "top-1", *counted, "MB", *times)
     table = new_table("model", "target", "precision", "verdict", *figures, "checked with", figures=figures)
     notes: list[str] = []
-    for result in results:
-        table.add_row(*_row(result.report, notes, counted=bool(counted)))
+    for report in reports:
+        identity = _identity(report, notes, counted=bool(counted))
+        runtime = f"{report.runtime.runtime} {report.runtime.version}" if report.runtime else "-"
+        table.add_row(*identity, *_times(report.latency, notes, count=len(times)), runtime)
+        for latency in report.more_latencies:
+            table.add_row(*[""] * len(identity), *_times(latency, notes, count=len(times)), "")
     print_table(table)
     for number, note in enumerate(notes, 1):
         console.print(f"[{number}] {note}", markup=False, highlight=False)
@@ -143,16 +157,9 @@ def _print_table(results: Sequence[Result]) -> None:
     console.print(f"Artifacts, manifests and reports: {', '.join(sorted(places))}", markup=False, highlight=False)
 
 
-def _row(report: Report, notes: list[str], *, counted: bool) -> list[str | Text]:
+def _identity(report: Report, notes: list[str], *, counted: bool) -> list[str | Text]:
     sqnr, top1 = parity_figures(report.parity)
     size = "-" if report.size_bytes is None else f"{report.size_bytes / 1e6:.2f}"
-    times = ["-"] * 4
-    if latency := report.latency:
-        doubt = "?" if latency.doubts else ""
-        milliseconds = (latency.load_ms, latency.first_ms, latency.p50_ms, latency.p95_ms)
-        times = [f"{value:.2f}{doubt}" for value in milliseconds]
-        if latency.doubts:
-            times[2] += _mark(f"too noisy to trust: {'; '.join(latency.doubts)}", notes)
     verdict = "not verified" if report.status == "converted" else report.status
     marks = "".join(_mark(note, notes) for note in (*report.notes, *_compression_notes(report), *_inside_notes(report)))
     return [
@@ -164,9 +171,18 @@ def _row(report: Report, notes: list[str], *, counted: bool) -> list[str | Text]
         top1,
         *(_accuracy(report) if counted else ()),
         size,
-        *times,
-        f"{report.runtime.runtime} {report.runtime.version}" if report.runtime else "-",
     ]
+
+
+def _times(latency: Latency | None, notes: list[str], *, count: int) -> list[str]:
+    """The last `count` of: threads, load, first, p50 and p95."""
+    if latency is None:
+        return ["-"] * count
+    doubt = "?" if latency.doubts else ""
+    times = [f"{value:.2f}{doubt}" for value in (latency.load_ms, latency.first_ms, latency.p50_ms, latency.p95_ms)]
+    if latency.doubts:
+        times[2] += _mark(f"too noisy to trust: {'; '.join(latency.doubts)}", notes)
+    return [str(latency.num_threads), *times][-count:]
 
 
 def _accuracy(report: Report) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ ARM = replace(ZEN3, architecture="aarch64", instruction_sets=("asimd",))
 
 
 def report(precision: str, p50_ms: float | None, *, machine: Machine = ARM, target: str = "onnx", doubts: str = "") -> Report:
-    figures = dict.fromkeys(("load_ms", "first_ms", "p90_ms", "p95_ms", "p99_ms", "mean_ms", "std_ms", "min_ms"), 1.0)
+    figures: Any = dict.fromkeys(("load_ms", "first_ms", "p90_ms", "p95_ms", "p99_ms", "mean_ms", "std_ms", "min_ms"), 1.0)
     latency = p50_ms and Latency(
         **figures,
         warmup_runs=10,

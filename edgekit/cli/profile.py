@@ -1,0 +1,74 @@
+"""`edgekit profile` (alias `benchmark`): how long artifacts take, and how far that can be trusted."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from edgekit.cli import flags
+
+EXAMPLES = "Examples:  edgekit profile out/digits-* --threads 2   |   edgekit profile OLD NEW --compare   |   --sustain 60s"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command and its alias."""
+    app.command("profile", epilog=EXAMPLES)(profile)
+    app.command("benchmark", hidden=True)(profile)
+
+
+def profile(
+    artifacts: flags.Artifacts,
+    threads: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--threads", min=1, max=1024, help="Threads of the runtime; several times for several. [default: 1, and all cores]"
+        ),
+    ] = None,
+    iterations: flags.Iterations = 100,
+    max_seconds: flags.MaxSeconds = 10.0,
+    warmup: flags.MaxWarmup = 5.0,
+    sustain: Annotated[
+        str | None,
+        typer.Option("--sustain", help="Afterwards go on without a pause for so long (60s, 5m), and tell the drift."),
+    ] = None,
+    compare: Annotated[
+        bool,
+        typer.Option("--compare", help="Time the first artifact in turns with each of the others: faster, slower, unproven."),
+    ] = False,
+    launches: Annotated[
+        int, typer.Option("--launches", min=3, max=100, help="Times that --compare starts both artifacts anew.")
+    ] = 5,
+    json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> int:
+    """Measure the latency of artifacts, one at a time, at batch 1; show what their operators cost where a target can tell."""
+    from edgekit import run
+    from edgekit.cli.costs import show_static_profiles
+    from edgekit.cli.latencies import show_comparisons, show_sustained
+    from edgekit.cli.show import Progress, print_json, results_json, show_results
+    from edgekit.errors import UsageError
+    from edgekit.latency import LatencyPlan
+    from edgekit.latency.comparison import ComparisonPlan
+    from edgekit.machine import available_cores
+
+    if compare and len(artifacts) < 2:
+        raise UsageError("--compare needs two artifacts or more: the first is compared with each of the others")
+    counts = list(dict.fromkeys(threads or (1, available_cores())))
+    plan = LatencyPlan(iterations, max_seconds, warmup, flags.seconds(sustain) if sustain else 0.0)
+    with Progress(quiet=quiet) as progress:
+        results = run.profile(artifacts, threads=counts, latency=plan, on_stage=progress.enter)
+        comparisons = [
+            each
+            for number in (counts if compare else ())
+            for each in run.compare(artifacts, num_threads=number, plan=ComparisonPlan(launches), on_stage=progress.enter)
+        ]
+    if json:
+        code, content = results_json(results)
+        print_json({**content, "comparisons": comparisons})
+        return code
+    code = show_results(results, json=False)
+    show_sustained(results)
+    show_comparisons(comparisons)
+    show_static_profiles(results)
+    return code

@@ -1,0 +1,109 @@
+"""Faster, slower, unproven: on launches whose truth is known."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgekit.errors import UsageError
+from edgekit.latency.comparison import Comparison, ComparisonPlan, Launch, compare, student_quantile, turns
+
+RUNS = 400
+
+
+def judged(launches: list[Launch]) -> Comparison:
+    return compare(launches, first="old", second="new", num_threads=1)
+
+
+def made(rng: random.Random, ratio: float, *, per_launch: float, per_block: float, drift: float = 0.0) -> list[Launch]:
+    """Five launches: each process has an accident of its own, the machine another speed in every round, blocks their noise."""
+    launches = []
+    for _ in range(5):
+        speeds = [rng.gauss(0.0, per_launch), rng.gauss(math.log(ratio), per_launch)]
+        blocks: tuple[list[float], list[float]] = ([], [])
+        machine = 0.0
+        for number, side in enumerate(turns(10)):
+            machine = drift * number + rng.gauss(0.0, 0.02)
+            blocks[side].append(8.0 * math.exp(speeds[side] + machine + abs(rng.gauss(0.0, per_block))))
+        launches.append(Launch(tuple(blocks[0]), tuple(blocks[1])))
+    return launches
+
+
+@pytest.mark.parametrize("per_launch", [0.002, 0.01, 0.03])
+def test_two_copies_are_unproven_in_at_least_95_of_100_runs(per_launch: float) -> None:
+    """Also where processes of one artifact differ by more than their blocks' noise lets expect."""
+    rng = random.Random(1)
+    verdicts = [judged(made(rng, 1.0, per_launch=per_launch, per_block=0.02)).verdict for _ in range(RUNS)]
+    assert verdicts.count("unproven") >= 0.95 * RUNS
+
+
+def test_one_that_is_a_tenth_slower_is_found() -> None:
+    rng = random.Random(2)
+    verdicts = [judged(made(rng, 1.1, per_launch=0.01, per_block=0.02)).verdict for _ in range(RUNS)]
+    assert verdicts.count("slower") >= 0.95 * RUNS
+
+
+def test_one_that_is_a_tenth_faster_is_found() -> None:
+    rng = random.Random(3)
+    verdicts = [judged(made(rng, 1 / 1.1, per_launch=0.01, per_block=0.02)).verdict for _ in range(RUNS)]
+    assert verdicts.count("faster") >= 0.95 * RUNS
+
+
+def test_a_machine_that_slows_down_slows_both_alike() -> None:
+    """Every block 2 % slower than the one before. In the order A B A B the second would look 2 % slower, and surely so."""
+    rng = random.Random(4)
+    launches = made(rng, 1.0, per_launch=0.001, per_block=0.0, drift=0.02)
+    assert judged(launches).ratio == pytest.approx(1.0, abs=0.02)
+
+
+def test_counting_rounds_instead_of_launches_would_tell_copies_apart() -> None:
+    """Why launches are counted: the rounds of a launch share the accident of its two processes."""
+    rng = random.Random(5)
+    wrong = 0
+    for _ in range(RUNS):
+        one, *_ = made(rng, 1.0, per_launch=0.02, per_block=0.01)
+        rounds = [Launch((first,), (second,)) for first, second in zip(one.first_ms, one.second_ms, strict=True)]
+        wrong += judged(rounds).verdict != "unproven"
+    assert wrong > 0.2 * RUNS
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
+    rng = random.Random(6)
+    found = [judged(made(rng, 1.3, per_launch=0.02, per_block=0.02)) for _ in range(RUNS)]
+    assert sum(each.low <= 1.3 <= each.high for each in found) >= 0.97 * RUNS
+
+
+def test_copies_without_any_noise_are_unproven_and_others_are_not() -> None:
+    same = Launch((8.0, 8.0), (8.0, 8.0))
+    assert judged([same] * 3).verdict == "unproven"
+    slower = Launch((8.0, 8.0), (8.8, 8.8))
+    assert judged([slower] * 3).verdict == "slower"
+
+
+@given(st.floats(0.01, 100.0), st.floats(0.01, 100.0))
+def test_the_ratio_turns_over_with_the_order(first: float, second: float) -> None:
+    there = judged([Launch((first,), (second,))] * 3)
+    back = judged([Launch((second,), (first,))] * 3)
+    assert there.ratio == pytest.approx(1 / back.ratio)
+    assert there.ratio == pytest.approx(second / first)
+
+
+def test_every_round_has_one_block_of_each() -> None:
+    assert list(turns(4)) == [0, 1, 1, 0, 0, 1, 1, 0]
+
+
+def test_fewer_than_three_launches_are_refused() -> None:
+    with pytest.raises(UsageError, match="at least 3 launches"):
+        judged([Launch((1.0,), (1.0,))] * 2)
+    with pytest.raises(UsageError, match="at least 3 launches"):
+        ComparisonPlan(launches=2)
+
+
+@pytest.mark.parametrize(("degrees", "expected"), [(1, 63.657), (2, 9.925), (4, 4.604), (9, 3.250), (29, 2.756), (120, 2.617)])
+def test_students_quantiles_are_those_of_the_tables(degrees: int, expected: float) -> None:
+    """Two-sided 99 %: Fisher and Yates, "Statistical Tables for Biological, Agricultural and Medical Research", table III."""
+    assert student_quantile(0.995, degrees) == pytest.approx(expected, abs=0.0006)
