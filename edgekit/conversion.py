@@ -166,7 +166,7 @@ def _profile_cell(launcher: Launcher, cell: str, report: Report, folder: Path, p
         seconds={**report.seconds, **profiled.seconds},
         problem=problem,
         status="failed" if problem and report.status == "passed" else report.status,
-        operator_ms=profiled.operator_ms,
+        operators=profiled.operators,
     )
 
 

@@ -4,39 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 from edgekit.machine import Machine
 from edgekit.precision import INT8
 from edgekit.report import Report
-from edgekit.target import LoadJob
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 Key = TypeVar("Key")
 SHOWN = 4  # kinds of operators named in a note; the report has all
 DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 START = "int8 does not pay here"
-
-
-@runtime_checkable
-class OperatorTimer(Protocol):
-    """What some targets can: tell which kinds of operators an inference spends its time on."""
-
-    def operator_ms(self, job: LoadJob, inputs: Mapping[str, NDArray[np.float32]], *, runs: int) -> Mapping[str, float]:
-        """Have the runtime time its operators, which slows them down a little.
-
-        Args:
-            job: the artifact.
-            inputs: float32 NCHW by name.
-            runs: inferences to take the mean of, after one that does not count.
-
-        Returns:
-            Milliseconds per inference by kind of operator.
-        """
-        ...
 
 
 def note_slower(reports: Mapping[Key, Report]) -> dict[Key, Report]:
@@ -59,9 +36,8 @@ def _compare(int8: Report, float32: Report) -> str:
         told.append("unproven, for these figures are noisy")
     if _lacks_dot_products(int8.latency.machine or int8.machine):
         told.append("this CPU has no instructions for sums of 8-bit products (VNNI)")
-    if int8.operator_ms:
-        longest = sorted(int8.operator_ms.items(), key=lambda each: each[1], reverse=True)[:SHOWN]
-        before = float32.operator_ms
+    if int8.operators and (longest := list(int8.operators.kind_ms.items())[:SHOWN]):
+        before = float32.operators.kind_ms if float32.operators else {}
         told.append(
             "the time goes to "
             + ", ".join(

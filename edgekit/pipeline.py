@@ -39,8 +39,9 @@ from edgekit.manifest import (
     record_files,
     write_json,
 )
+from edgekit.mobilenet.layers import list_layers
+from edgekit.operators import OperatorTimer, attribute
 from edgekit.parity import Parity, judge, judge_compression
-from edgekit.payoff import OperatorTimer
 from edgekit.precision import INT8
 from edgekit.prediction import Prediction, rank
 from edgekit.preprocessing import read_image
@@ -159,7 +160,8 @@ def profile(desk: Desk, line: Line) -> Report:
         return report
     if isinstance(target, OperatorTimer):
         inputs = {job.inputs[0].name: random_input(job.inputs[0])}
-        report = replace(report, operator_ms=target.operator_ms(job, inputs, runs=TIMED_RUNS))
+        layers = [layer.name for layer in list_layers(manifest.model.spec)]
+        report = replace(report, operators=attribute(target.operator_times(job, inputs, runs=TIMED_RUNS), layers))
     return _with_static_profile(report, target, job)
 
 

@@ -14,6 +14,7 @@ from edgekit.examination import Finding, OperationError
 from edgekit.latency import Latency
 from edgekit.machine import Machine
 from edgekit.manifest import SCHEMA_VERSION, FileRecord
+from edgekit.operators import OperatorTimes
 from edgekit.parity import Parity
 from edgekit.profile import StaticProfile
 from edgekit.target import RuntimeInfo
@@ -95,7 +96,7 @@ class Report:
         problem: why it did not pass.
         asked: kind of the runtime that was asked for the verdict, also where it refused to load; None where none was.
         files: of the artifact, by which reports about the same one are known.
-        operator_ms: milliseconds per inference by kind of operator, where the runtime tells; of a run of its own.
+        operators: how long each takes, where the runtime tells, of a run of its own; None where it was not asked.
         static_profile: what each operator costs and where it is expected to run, not measured; None where it was not asked for.
         others: what other runtimes said of the same files. The verdict above stands.
         findings: what the runtime saw inside that is not finite, or nearly too large.
@@ -121,7 +122,7 @@ class Report:
     problem: Problem | None = None
     asked: RuntimeKind | None = None
     files: tuple[FileRecord, ...] = ()
-    operator_ms: Mapping[str, float] = field(default_factory=dict)
+    operators: OperatorTimes | None = None
     static_profile: StaticProfile | None = None
     others: tuple[Judgement, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -73,6 +73,7 @@ ALLOWED = {
     "conversion": set(),
     "calibration": set(),
     "sensitivity": set(),
+    "operators": set(),
     "payoff": set(),
     "evaluator": {"numpy"},
     "shared": {"numpy"},

@@ -9,6 +9,7 @@ import pytest
 
 from edgekit.latency import Latency
 from edgekit.machine import Machine
+from edgekit.operators import OperatorTime, OperatorTimes
 from edgekit.payoff import note_slower
 from edgekit.report import Report
 from edgekit.target import RuntimeInfo
@@ -34,6 +35,10 @@ def report(precision: str, p50_ms: float | None, *, machine: Machine = ARM, targ
     )
     runtime = RuntimeInfo("r", "1", "CPU", precision, undelegated_ops=("HardSigmoid",) if precision == "int8" else ())
     return Report("m", target, precision, "passed", machine, runtime=runtime, latency=latency or None)
+
+
+def times(**kinds: float) -> OperatorTimes:
+    return OperatorTimes(10, tuple(OperatorTime(f"the {kind}", kind, ms) for kind, ms in kinds.items()))
 
 
 def note_of(int8: Report, float32: Report) -> str:
@@ -62,8 +67,8 @@ def test_noisy_figures_prove_nothing() -> None:
 
 
 def test_the_operators_that_take_the_time_are_named() -> None:
-    int8 = replace(report("int8", 10.0), operator_ms={"QLinearConv": 5.0, "Transpose": 2.0, "Clip": 1.5, "Add": 1.0, "Mul": 0.1})
-    note = note_of(int8, replace(report("float32", 6.5), operator_ms={"Conv": 6.0, "Clip": 0.2}))
+    int8 = replace(report("int8", 10.0), operators=times(Transpose=2.0, QLinearConv=5.0, Clip=1.5, Add=1.0, Mul=0.1))
+    note = note_of(int8, replace(report("float32", 6.5), operators=times(Conv=6.0, Clip=0.2)))
     assert "the time goes to QLinearConv 5.00 ms, Transpose 2.00 ms, Clip 1.50 ms (0.20 in float32), Add 1.00 ms;" in note
     assert "Mul" not in note
 

@@ -46,7 +46,7 @@ class ExecuTorchRunner:
 
     def infer(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         """Run once: float32 NCHW in, float32 out, copied out of the method's own memory."""
-        answers = self._method([_tensor(inputs[name]) for name in self._input_names])
+        answers = self._method([to_tensor(inputs[name]) for name in self._input_names])
         return {name: answer.numpy().copy() for name, answer in zip(self._output_names, answers, strict=True)}
 
     def __enter__(self) -> Self:
@@ -64,7 +64,7 @@ def _arithmetic(job: LoadJob, delegation: Delegation) -> str:
     return f"float32 in the first {count} convolutions, then float16 as XNNPACK's kernels accumulate here"
 
 
-def _tensor(values: NDArray[np.float32]) -> torch.Tensor:
+def to_tensor(values: NDArray[np.float32]) -> torch.Tensor:
     """The same values with the strides of a contiguous array, copied only where they must be.
 
     The runtime reads the order of the axes off the strides. numpy gives an axis of length 1 any stride, 0 included, and a wrong

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
@@ -25,6 +25,12 @@ from edgekit.target import (
     Tolerance,
 )
 from edgekit_executorch.native import ExecutorRunner
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edgekit.operators import OperatorTimes
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +83,9 @@ class ExecuTorchTarget:
         from edgekit_executorch.runner import ExecuTorchRunner
 
         return ExecuTorchRunner(job)
+
+    def operator_times(self, job: LoadJob, inputs: Mapping[str, NDArray[np.float32]], *, runs: int) -> OperatorTimes:
+        """Ask ExecuTorch for its operators' times, and say why it has none."""
+        from edgekit_executorch.timing import time_operators
+
+        return time_operators(job, inputs)

@@ -13,6 +13,7 @@ from edgekit.mobilenet.compression import compress_weights
 from edgekit.mobilenet.float16 import to_float16
 from edgekit.precision import COMPRESSED, INT8
 from edgekit.target import ConvertJob
+from edgekit_onnx.names import name_products
 from edgekit_onnx.qdq import fuse
 from edgekit_onnx.size import strip
 from edgekit_onnx.weights import store_integers
@@ -36,6 +37,7 @@ def export(job: ConvertJob, *, opset: int) -> tuple[Path, int]:
         verbose=False,
     )
     assert exported
+    name_products(exported.model, job.program.exported)
     if job.precision == INT8:
         fuse(exported.model)
         strip(exported.model)

@@ -15,6 +15,7 @@ _INTEGER_PRODUCTS = {
     "MatMulIntegerToFloat",
     "DynamicQuantizeMatMul",
 }
+PRODUCTS = _FLOAT_PRODUCTS | _INTEGER_PRODUCTS
 _INTEGER = "QLinear"  # how the names of all other integer kernels begin
 _MOVES = {  # these compute nothing, or are the way from float to int8 and back
     "QuantizeLinear",

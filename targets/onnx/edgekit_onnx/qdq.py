@@ -91,7 +91,8 @@ def _name_pools(graph: ir.Graph) -> None:
         if not _chain(node, "DequantizeLinear") or axes is None or node.attributes.get_int("keepdims", 1) != 1:
             continue
         if sorted(int(axis) % 4 for axis in axes) == [2, 3] and len(node.outputs[0].shape or ()) == 4:
-            pool = ir.node("GlobalAveragePool", [node.inputs[0]])
+            name = node.name and node.name.replace(node.op_type, "GlobalAveragePool")
+            pool = ir.node("GlobalAveragePool", [node.inputs[0]], name=name)
             graph.insert_before(node, pool)
             ir.convenience.replace_all_uses_with(node.outputs[0], pool.outputs[0])
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from edgekit.operators import OperatorTimes
+
 MIN_OPSET, MAX_OPSET = 18, 23
 SATURATION_NOTE = (
     "on x86 CPUs without VNNI (AVX2, older AVX-512) set ONNX Runtime's session option session.x64quantprecision to 1, as edgekit "
@@ -89,7 +91,7 @@ class OnnxTarget:
 
         return OnnxRunner(job)
 
-    def operator_ms(self, job: LoadJob, inputs: Mapping[str, NDArray[np.float32]], *, runs: int) -> Mapping[str, float]:
+    def operator_times(self, job: LoadJob, inputs: Mapping[str, NDArray[np.float32]], *, runs: int) -> OperatorTimes:
         """Have ONNX Runtime time its kernels."""
         from edgekit_onnx.timing import time_operators
 

@@ -11,6 +11,7 @@ from edgekit.mobilenet.compression import compress_weights
 from edgekit.mobilenet.float16 import round_weights
 from edgekit.precision import APPROXIMATE, COMPRESSED, INT8
 from edgekit.target import ConvertJob
+from edgekit_openvino.names import name_products
 from edgekit_openvino.overflow import may_overflow
 from edgekit_openvino.rounding import ROUNDINGS, simplify
 from edgekit_openvino.size import shorten_names, strip_details, strip_indentation
@@ -33,6 +34,7 @@ def convert(job: ConvertJob) -> tuple[Path, bool]:
     elif job.precision in COMPRESSED:
         store_integers(model)
     shorten_names(model)
+    name_products(model, job.program.exported)
     for port, tensor in zip(model.inputs, job.program.inputs, strict=True):
         port.get_tensor().set_names({tensor.name})
     for port, tensor in zip(model.outputs, job.program.outputs, strict=True):

@@ -49,7 +49,7 @@ class OpenVINORunner:
     def runtime(self) -> RuntimeInfo:
         """What runs. The layers of an int8 model are counted, not before somebody asks."""
         arithmetic = f"{self._compiled.get_property('INFERENCE_PRECISION_HINT').get_type_name()} arithmetic"
-        products = count_products(map(_facts, self._compiled.get_runtime_model().get_ops())) if self._is_int8 else None
+        products = count_products(self.layers().values()) if self._is_int8 else None
         if products:
             rest = f", {arithmetic} in {', '.join(products.float_ops)}" if products.float_ops else ""
             reason = ": this CPU has no VNNI, without which OpenVINO's int8 products overflow" if self._overflows else ""
@@ -68,6 +68,11 @@ class OpenVINORunner:
         self._request.infer(dict(inputs))
         return {name: self._request.get_tensor(name).data.copy() for name in self._output_names}
 
+    def layers(self) -> dict[str, dict[str, str]]:
+        """What OpenVINO says of the layers that it runs, by name: their `rt_info`."""
+        layers = self._compiled.get_runtime_model().get_ops()
+        return {layer.get_friendly_name(): {key: value.astype(str) for key, value in layer.rt_info.items()} for layer in layers}
+
     def counters(self) -> list[Any]:
         """What OpenVINO counted in the last inference, with the property PERF_COUNT set: one `ProfilingInfo` a layer."""
         counted: list[Any] = self._request.profiling_info
@@ -84,7 +89,3 @@ class OpenVINORunner:
 def open_artifact(job: LoadJob) -> OpenVINORunner:
     """Compile a saved model for the CPU, with the options in force that its manifest names."""
     return OpenVINORunner(job, job.options["inference_precision"])
-
-
-def _facts(layer: Any) -> dict[str, str]:
-    return {key: value.astype(str) for key, value in layer.rt_info.items()}

@@ -14,6 +14,7 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
+from edgekit.operators import OperatorTimes
 from edgekit.option import option_strings, parse_options
 from edgekit.precision import INT8
 from edgekit.target import (
@@ -86,7 +87,7 @@ class OpenVINOTarget:
         options = parse_options(OpenVINOOptions, job.options, target=self.name)
         return OpenVINORunner(job, options.inference_precision)
 
-    def operator_ms(self, job: LoadJob, inputs: Mapping[str, NDArray[np.float32]], *, runs: int) -> Mapping[str, float]:
+    def operator_times(self, job: LoadJob, inputs: Mapping[str, NDArray[np.float32]], *, runs: int) -> OperatorTimes:
         """Have OpenVINO time its layers."""
         options = parse_options(OpenVINOOptions, job.options, target=self.name)
         return time_operators(job, options.inference_precision, inputs, runs=runs)

@@ -1,31 +1,35 @@
-"""Where an inference spends its time, as OpenVINO's performance counters tell."""
+"""Where an inference spends its time, as OpenVINO's performance counters tell, in whole microseconds."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.operators import OperatorTime, OperatorTimes, median_times
 from edgekit.target import LoadJob
+from edgekit_openvino.names import find_module
 from edgekit_openvino.runner import OpenVINORunner
 
 
 def time_operators(
     job: LoadJob, inference_precision: str, inputs: Mapping[str, NDArray[np.float32]], *, runs: int
-) -> dict[str, float]:
-    """Run an artifact with its counters on.
-
-    Returns:
-        Milliseconds per inference by the layers of the compiled graph, their kinds only; the first inference is left out.
-    """
-    total_ms: Counter[str] = Counter()
+) -> OperatorTimes:
+    """Run an artifact with its counters on: the layers of the compiled graph, the first inference left out."""
+    counted: list[dict[str, Any]] = []
     with OpenVINORunner(job, inference_precision, {"PERF_COUNT": True}) as runner:
-        runner.infer(inputs)
-        for _ in range(runs):
+        layers = runner.layers()
+        for _ in range(runs + 1):
             runner.infer(inputs)
-            for layer in runner.counters():
-                if ms := layer.real_time.total_seconds() * 1e3:
-                    total_ms[layer.node_type] += ms
-    return {kind: ms / runs for kind, ms in total_ms.most_common()}
+            counted.append({layer.node_name: layer for layer in runner.counters() if layer.node_name in layers})
+    ran = {name for run in counted[1:] for name, layer in run.items() if layer.real_time}
+
+    def time(name: str, layer: Any) -> OperatorTime:
+        originals = layers[name]["originalLayersNames"].split(",")
+        module = find_module(originals, name=name, kind=layer.node_type)
+        return OperatorTime(name, layer.node_type, layer.real_time.total_seconds() * 1e3, module)
+
+    in_order = sorted(ran, key=lambda name: int(layers[name]["execOrder"]))
+    return median_times([[time(name, run[name]) for name in in_order] for run in counted[1:]])

@@ -1,0 +1,59 @@
+"""Products and poolings named after the modules they come from, as in `blocks.4.depthwise/Convolution`, and found again by that.
+
+No other layer is: what stands between two products belongs to the first, and every name is a part of the XML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from edgekit.operators import BEFORE
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+    from edgekit.mobilenet.modules import Kind
+
+_KINDS: dict[str, Kind] = {"Convolution": "conv", "GroupConvolution": "conv", "MatMul": "linear", "ReduceMean": "pool"}
+_CONVOLUTIONS = ("Convolution", "GroupConvolution")
+_LINEAR = ("MatMul", "FullyConnected", "FullyConnectedCompressed")
+
+
+def name_products(model: Any, exported: ExportedProgram) -> None:
+    """Name the products and poolings of a model, in place.
+
+    Args:
+        model: as OpenVINO read it.
+        exported: the program behind it, its modules noted at its nodes.
+    """
+    from edgekit.mobilenet.modules import name_modules
+
+    found = [node for node in model.get_ordered_ops() if node.get_type_name() in _KINDS]
+    paths = name_modules(exported, [_KINDS[node.get_type_name()] for node in found])
+    for node, path in zip(found, paths, strict=bool(paths)):
+        node.set_friendly_name(f"{path}/{node.get_type_name()}")
+        if node.get_type_name() == "MatMul":  # OpenVINO calls both together after the bias
+            for reader in node.output(0).get_target_inputs():
+                if reader.get_node().get_type_name() == "Add":
+                    reader.get_node().set_friendly_name(f"{path}/Add")
+
+
+def find_module(originals: Iterable[str], *, name: str, kind: str) -> str:
+    """Find the module of a layer that OpenVINO runs.
+
+    Args:
+        originals: names of the layers in the file that it was made of.
+        name: its own.
+        kind: its type.
+
+    Returns:
+        For a product that the file does not name, its own name, which is no module; for what is neither product nor pooling,
+        `BEFORE`.
+    """
+    named = {*_KINDS, "Add"} if kind in _LINEAR else set(_KINDS)
+    for original in originals:
+        module, _, layer_type = original.rpartition("/")
+        if module and layer_type in named:
+            return module
+    return name if kind in (*_CONVOLUTIONS, *_LINEAR) else BEFORE
