@@ -39,6 +39,7 @@ def profile(
     launches: Annotated[
         int, typer.Option("--launches", min=3, max=100, help="Times that --compare starts both artifacts anew.")
     ] = 5,
+    layers: Annotated[bool, typer.Option("--layers", help="Show the time of every layer, not of whole blocks.")] = False,
     json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> int:
@@ -46,6 +47,7 @@ def profile(
     from edgekit import run
     from edgekit.cli.costs import show_static_profiles
     from edgekit.cli.latencies import show_comparisons, show_sustained
+    from edgekit.cli.operators import show_operators
     from edgekit.cli.show import Progress, print_json, results_json, show_results
     from edgekit.errors import UsageError
     from edgekit.latency import LatencyPlan
@@ -70,5 +72,6 @@ def profile(
     code = show_results(results, json=False)
     show_sustained(results)
     show_comparisons(comparisons)
+    show_operators(results, every_layer=layers)
     show_static_profiles(results)
     return code
