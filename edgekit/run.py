@@ -99,11 +99,12 @@ def profile(
     with _work() as work, Launcher(on_stage) as launcher:
         for folder in folders:
             with alone(partial(on_stage, folder.name, WAITS)):
-                requests = [ProfileRequest(number, latency, operators=number == threads[0]) for number in threads]
-                first, *others = [_run("profile", launcher, folder, request, work) for request in requests]
-            more = tuple(each.latency for each in others if each.latency)
+                first = _run("profile", launcher, folder, ProfileRequest(threads[0], latency), work)
+                more = [ProfileRequest(number, latency, operators=False) for number in (threads[1:] if first.latency else ())]
+                others = [_run("profile", launcher, folder, request, work) for request in more]
+            latencies = tuple(each.latency for each in others if each.latency)
             problem = first.problem or next((each.problem for each in others if each.problem), None)
-            results.append(_save(folder, replace(first, more_latencies=more, problem=problem)))
+            results.append(_save(folder, replace(first, more_latencies=latencies, problem=problem)))
     return tuple(results)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.errors import BY_NAME, EdgekitError
+from edgekit.errors import BY_NAME, EdgekitError, TargetMissing
 from edgekit.interface import random_input
 from edgekit.latency import sample, warm_up
 from edgekit.latency.comparison import ComparisonPlan, Launch, turns
@@ -142,6 +142,8 @@ def take_turns(desk: Desk, line: Line) -> Report:
     request: TurnsRequest = read_json(desk.work / REQUEST, TurnsRequest)
     plan, manifest = request.plan, read_manifest(desk.artifact)
     target = pipeline.load_target(manifest, line)
+    if target.probe().runs != "native":
+        raise TargetMissing(f"its latency would mean nothing: {target.probe().reason}")
     job = pipeline.load_job(manifest, desk.artifact, request.num_threads)
     inputs = {job.inputs[0].name: random_input(job.inputs[0])}
     line.wait(request.turn)

@@ -60,18 +60,19 @@ def profile(
     plan = LatencyPlan(iterations, max_seconds, warmup, flags.seconds(sustain) if sustain else 0.0)
     with Progress(quiet=quiet) as progress:
         results = run.profile(artifacts, threads=counts, latency=plan, on_stage=progress.enter)
-        comparisons = [
-            each
-            for number in (counts if compare else ())
-            for each in run.compare(artifacts, num_threads=number, plan=ComparisonPlan(launches), on_stage=progress.enter)
-        ]
+    code, content = results_json(results)
+    if not json:
+        show_results(results, json=False)
+        show_sustained(results)
+        show_static_profiles(results)
+    comparisons = []
+    if compare:
+        with Progress(quiet=quiet) as progress:
+            for number in counts:
+                launching = ComparisonPlan(launches)
+                comparisons += run.compare(artifacts, num_threads=number, plan=launching, on_stage=progress.enter)
     if json:
-        code, content = results_json(results)
         print_json({**content, "comparisons": comparisons})
-        return code
-    code = show_results(results, json=False)
-    show_sustained(results)
-    show_comparisons(comparisons)
-    show_operators(results, every_layer=layers)
-    show_static_profiles(results)
+    else:
+        show_comparisons(comparisons)
     return code
