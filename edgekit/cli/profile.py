@@ -51,7 +51,7 @@ def profile(
     from edgekit.cli.show import Progress, print_json, results_json, show_results
     from edgekit.errors import UsageError
     from edgekit.latency import LatencyPlan
-    from edgekit.latency.comparison import ComparisonPlan
+    from edgekit.latency.comparison import Comparison, ComparisonPlan
     from edgekit.machine import available_cores
 
     if compare and len(artifacts) < 2:
@@ -65,7 +65,8 @@ def profile(
         show_results(results, json=False)
         show_sustained(results)
         show_static_profiles(results)
-    comparisons = []
+        show_operators(results, every_layer=layers)
+    comparisons: list[Comparison] = []
     if compare:
         with Progress(quiet=quiet) as progress:
             for number in counts:
