@@ -43,6 +43,7 @@ class AdbBoard:
         """Push, run, pull, remove: see `Board.measure`."""
         if not isinstance(task.target, Native):
             raise UsageError(f"target {task.target.name} has no program that runs on an Android device; ExecuTorch's has")
+        on_stage("connect")
         program = task.target.native
         path = find_program(program)
         serial = self.address.serial or only_device(_adb("devices", seconds=self.max_seconds))
@@ -168,13 +169,17 @@ def _time(device: _Device, program: Program, task: Task, folder: str) -> str:
     if first is None or mean is None:
         return f"no latency measured: {program.name} does not print its time. It has to be built with logging, to stderr"
     return (
-        f"{program.name} says, with {task.job.num_threads} threads: {first:.2f} ms for a first inference, and a mean of "
+        f"{program.name} says, with {_threads(task)} threads: {first:.2f} ms for a first inference, and a mean of "
         f"{mean:.2f} ms over {runs}, the first included; it keeps no samples, so there are no percentiles"
     )
 
 
+def _threads(task: Task) -> int:
+    return task.threads[0] or 1
+
+
 def _run(device: _Device, program: Program, task: Task, folder: str, *, runs: int) -> str:
-    words = program.arguments(model="model", inputs="input", outputs="output", num_threads=task.job.num_threads, runs=runs)
+    words = program.arguments(model="model", inputs="input", outputs="output", num_threads=_threads(task), runs=runs)
     return device.shell(f"cd {folder} && ./{program.name} {' '.join(words)} 2>&1")
 
 

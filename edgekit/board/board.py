@@ -28,7 +28,9 @@ class Task:
         folder: the artifact's, here.
         manifest: of the artifact.
         target: its plugin.
-        job: how it is to be loaded; the path is in `folder`.
+        job: how it is to be loaded; the path is in `folder`, and the threads are those of `threads`.
+        threads: of the runtime, each number measured in a process of its own, the numbers judged with the first; 0 for one on
+            each core of the board.
         samples_nchw: float32, the inputs that are judged.
         random_nchw: float32, the one that is timed.
         plan: how to measure latency; None for the numbers alone.
@@ -38,6 +40,7 @@ class Task:
     manifest: Manifest
     target: Target
     job: LoadJob
+    threads: tuple[int, ...]
     samples_nchw: NDArray[np.float32]
     random_nchw: NDArray[np.float32]
     plan: LatencyPlan | None
@@ -53,7 +56,7 @@ class Measured:
         versions: of the packages that it was to have.
         runtime: what ran; None where it refused the artifact.
         answers: one for each sample that was sent; empty where it refused.
-        latency: None where it was not asked for, or the board's runner cannot tell.
+        latencies: one for each number of threads, where they were asked for and the board's runner can tell.
         problem: why the runtime refused.
         notes: what a reader must know, one sentence each.
     """
@@ -63,7 +66,7 @@ class Measured:
     versions: dict[str, str] = field(default_factory=dict)
     runtime: RuntimeInfo | None = None
     answers: tuple[Outputs, ...] = ()
-    latency: Latency | None = None
+    latencies: tuple[Latency, ...] = ()
     problem: Problem | None = None
     notes: tuple[str, ...] = ()
 

@@ -40,6 +40,7 @@ class Conversation:
         stage: the last of them.
         greeted: whether anything of ours ran there.
         told: everything else that was told, by its name.
+        latencies: as they came.
         ends: exit codes and logs of the processes that ended there.
     """
 
@@ -47,9 +48,10 @@ class Conversation:
     python: str
     required_python: tuple[int, int]
     on_stage: OnStage
-    stage: Stage = "start"
+    stage: Stage = "connect"
     greeted: bool = False
     told: dict[str, Any] = field(default_factory=dict)
+    latencies: list[Any] = field(default_factory=list)
     ends: list[Mapping[str, Any]] = field(default_factory=list)
 
     def follow(self, lines: Iterable[bytes]) -> None:
@@ -66,6 +68,8 @@ class Conversation:
             self.greeted |= HELLO in message
             if "stage" in message:
                 self._enter(message["stage"])
+            elif "latency" in message:
+                self.latencies.append(message["latency"])
             elif "ended" in message:
                 self.ends.append(message)
             else:
@@ -143,7 +147,7 @@ class Conversation:
             versions=msgspec.convert(told["versions"], dict[str, str]),
             runtime=msgspec.convert(told.get("runtime"), RuntimeInfo | None),
             answers=_answers(told["answers"]) if "answers" in told else (),
-            latency=msgspec.convert(told.get("latency"), Latency | None),
+            latencies=msgspec.convert(self.latencies, tuple[Latency, ...]),
             problem=Problem(self.stage, str(problem["kind"]), str(problem["message"])) if problem else None,
             notes=(f"{told['removed']} on {self.place} could not be removed",) if told.get("left") else (),
         )

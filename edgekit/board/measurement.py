@@ -29,12 +29,12 @@ class BoardRequest:
 
     Attributes:
         address: as the user wrote it.
-        num_threads: of the runtime.
+        threads: of the runtime, each number measured in a process of its own; 0 for one on each core there.
         latency: how to measure it; None for the numbers alone.
     """
 
     address: str
-    num_threads: int = 1
+    threads: tuple[int, ...] = (1,)
     latency: LatencyPlan | None = None
 
 
@@ -44,7 +44,7 @@ def visit(desk: Desk, line: Line) -> Report:
     return measure_on(
         request.address,
         desk.artifact,
-        num_threads=request.num_threads,
+        threads=request.threads,
         plan=request.latency,
         reference=desk.reference,
         on_stage=line.enter,
@@ -55,7 +55,7 @@ def measure_on(
     address: str | Address,
     folder: Path,
     *,
-    num_threads: int = 1,
+    threads: tuple[int, ...] = (1,),
     plan: LatencyPlan | None = None,
     reference: Path | None = None,
     on_stage: OnStage = lambda stage: None,
@@ -66,7 +66,7 @@ def measure_on(
     Args:
         address: `ssh://[user@]host[:port][/python]`, `adb://SERIAL` or `android`.
         folder: the artifact's. Nothing in it is changed.
-        num_threads: of the runtime.
+        threads: of the runtime, each number measured in a process of its own; 0 for one on each core there.
         plan: how to measure latency; None for the numbers alone.
         reference: the answers to compare with; by default those beside the artifact.
         on_stage: told of every stage that the board enters.
@@ -84,12 +84,13 @@ def measure_on(
     target = registry.load(manifest.target)
     trained = load_reference(reference or folder / REFERENCE)
     taken, left_out = as_taken(trained, manifest)
-    job = load_job(manifest, folder, num_threads)
+    job = load_job(manifest, folder, threads[0])
     task = Task(
         folder,
         manifest,
         target,
         job,
+        threads,
         np.concatenate([sample.image_nchw for sample in taken.samples]),
         random_input(job.inputs[0]),
         plan,
@@ -123,7 +124,8 @@ def _report_of(manifest: Manifest, measured: Measured, where: Address, left_out:
         measured.machine,
         size_bytes=manifest.size_bytes,
         runtime=measured.runtime,
-        latency=measured.latency,
+        latency=measured.latencies[0] if measured.latencies else None,
+        more_latencies=measured.latencies[1:],
         versions={**manifest.versions, **measured.versions},
         notes=(*manifest.notes, f"measured on {where.name}{itself}", *others, *measured.notes, *left_out),
         problem=measured.problem,

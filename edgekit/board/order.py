@@ -41,7 +41,7 @@ def encode_order(order: Order) -> bytes:
     return json.dumps(asdict(order), default=str).encode()  # a path is the only thing that JSON does not know
 
 
-def read_order(folder: Path) -> Order:
+def read_order(folder: Path, *, num_threads: int) -> Order:
     """Read what `encode_order` wrote, with paths inside of the folder."""
     facts = json.loads((folder / FILE_NAME).read_text("utf-8"))
     job = facts["job"]
@@ -54,7 +54,7 @@ def read_order(folder: Path) -> Order:
             job["options"],
             _tensors(job["inputs"]),
             _tensors(job["outputs"]),
-            job["num_threads"],
+            num_threads,
             tuple(job["labels"]),
         ),
         LatencyPlan(**facts["plan"]) if facts["plan"] else None,

@@ -26,12 +26,12 @@ class Parcel:
     Attributes:
         contents: of files in memory, by name.
         artifact: files on disk, by name; `contents` and these are one folder there.
-        commands: of `edgekit.board.runner`, in order, each in a process of its own.
+        commands: of `edgekit.board.runner`, in order, each in a process of its own, with its number of threads.
     """
 
     contents: dict[str, bytes]
     artifact: dict[str, Path]
-    commands: tuple[str, ...]
+    commands: tuple[tuple[str, int], ...]
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -50,7 +50,7 @@ def pack(task: Task, portable: Portable) -> Parcel:
     return Parcel(
         {RUNNER: pack_program(packages), FILE_NAME: encode_order(order), INPUTS: inputs.getvalue()},
         {f"{ARTIFACT}/{file.path}": task.folder / file.path for file in task.manifest.files},
-        ("answer",) if task.plan is None else ("answer", "time"),
+        (("answer", task.threads[0]), *(("time", number) for number in task.threads if task.plan)),
     )
 
 

@@ -24,12 +24,12 @@ from typing import Any, TextIO
 from edgekit.board.order import INPUTS, RANDOM, SAMPLES, Order, read_order
 from edgekit.errors import EdgekitError
 from edgekit.latency import measure
-from edgekit.machine import describe_machine
+from edgekit.machine import available_cores, describe_machine
 from edgekit.target import Runner
 
 
 def main() -> int:
-    """Run one of `COMMANDS` on the folder of an order."""
+    """Run one of `COMMANDS` on the folder of an order, with a number of threads: 0 for one on each core."""
     pipe = _take_stdout()
     folder, command = Path(sys.argv[1]), sys.argv[2]
 
@@ -37,7 +37,8 @@ def main() -> int:
         pipe.write(json.dumps(message) + "\n")
         pipe.flush()
 
-    order = read_order(folder)
+    order = read_order(folder, num_threads=int(sys.argv[3]) or available_cores())
+    os.environ["OMP_NUM_THREADS"] = str(order.job.num_threads)  # no native library is loaded yet
     say(stage="import")
     if missing := _missing(order):
         say(missing=missing, executable=sys.executable)

@@ -52,21 +52,20 @@ class SshBoard:
     Attributes:
         address: where.
         max_seconds: for one process there.
-        required_python: the oldest version that will do.
     """
 
     address: SshAddress
     max_seconds: float = MAX_SECONDS
-    required_python: tuple[int, int] = PYTHON_THERE
 
     def measure(self, task: Task, on_stage: OnStage) -> Measured:
         """Hold the conversation: see `Board.measure`."""
         if not isinstance(task.target, Portable):
             raise UsageError(f"target {task.target.name} has no runner that could be sent to a board")
+        on_stage("connect")
         parcel = pack(task, task.target)
         source = (files("edgekit.board") / "keeper.py").read_bytes()
-        head = msgspec.json.encode(self._request(parcel, task.job.num_threads)) + b"\n"
-        conversation = Conversation(str(self.address.name), self.address.python, self.required_python, on_stage)
+        head = msgspec.json.encode(self._request(parcel)) + b"\n"
+        conversation = Conversation(str(self.address.name), self.address.python, PYTHON_THERE, on_stage)
         with tempfile.TemporaryFile() as said:
             code = self._converse(ssh_command(self.address, len(source)), [source, head], parcel, conversation, said)
             said.seek(0)
@@ -75,13 +74,13 @@ class SshBoard:
             raise refusal_of(self.address, code, complaint)
         return conversation.result(task.manifest.versions)
 
-    def _request(self, parcel: Parcel, num_threads: int) -> Mapping[str, object]:
+    def _request(self, parcel: Parcel) -> Mapping[str, object]:
         return {
             "files": list(parcel.sizes.items()),
-            "commands": [[RUNNER, command] for command in parcel.commands],
-            "environment": {"OMP_NUM_THREADS": str(num_threads), "PYTHONUTF8": "1"},
+            "commands": [[RUNNER, command, str(threads)] for command, threads in parcel.commands],
+            "environment": {"PYTHONUTF8": "1"},
             "seconds": self.max_seconds,
-            "python": self.required_python,
+            "python": PYTHON_THERE,
         }
 
     def _converse(

@@ -1,0 +1,69 @@
+"""Whole commands on a board: each artifact in a worker of its own here, and a visit of its own there."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from edgekit.board.address import parse_address
+from edgekit.board.measurement import BoardRequest, report_name
+from edgekit.errors import OutputError
+from edgekit.latency import LatencyPlan
+from edgekit.launcher import Launcher
+from edgekit.machine import describe_machine
+from edgekit.manifest import read_manifest, write_json
+from edgekit.report import Problem, Report
+from edgekit.run import OnStage, Result, artifact_folder, silent
+
+
+def measure(
+    artifacts: Sequence[Path],
+    address: str,
+    *,
+    threads: Sequence[int] = (1, 0),
+    latency: LatencyPlan | None = None,
+    on_stage: OnStage = silent,
+) -> tuple[Result, ...]:
+    """Check the numbers of artifacts on a board, and measure their latency there, one at a time.
+
+    The report goes beside the artifact under the board's name: `report.json` is this machine's, and stays as it is.
+
+    Args:
+        artifacts: folders, or files in them.
+        address: `ssh://[user@]host[:port][/python]`, `adb://SERIAL` or `android`.
+        threads: of the runtime, each number measured in a process of its own; 0 for one on each core there.
+        latency: how to measure it; None for the numbers alone.
+        on_stage: told (artifact, stage).
+
+    Raises:
+        UsageError: no address.
+        InputError: no artifact.
+    """
+    where = parse_address(address)
+    folders = [artifact_folder(path) for path in artifacts]
+    request = BoardRequest(address, tuple(threads), latency)
+    results = []
+    with tempfile.TemporaryDirectory(prefix="edgekit-") as work, Launcher(on_stage) as launcher:
+        for folder in folders:
+            desk = Path(tempfile.mkdtemp(dir=work))
+            report = launcher.run("board", folder.name, request, artifact=folder, work=desk, blank=partial(_blank, folder))
+            results.append(_save(folder, report, report_name(where)))
+    return tuple(results)
+
+
+def _blank(folder: Path, problem: Problem) -> Report:
+    """A report of a problem, for a worker that could make none."""
+    manifest = read_manifest(folder)
+    return Report(manifest.model.name, manifest.target, manifest.precision, "failed", describe_machine(), problem=problem)
+
+
+def _save(folder: Path, report: Report, name: str) -> Result:
+    if report.size_bytes is None:  # nothing was measured: an earlier report of that board stands
+        return Result(folder, report)
+    try:
+        write_json(folder / name, report)
+    except OutputError as error:
+        return Result(folder, report, unsaved=str(error))
+    return Result(folder, report)
