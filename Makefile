@@ -6,15 +6,17 @@ BIN := $(VENV)/bin
 TARGETS := onnx openvino executorch coreml
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+ARM := build/arm/.ready
 
-.PHONY: demo test check wheels clean help
+.PHONY: demo test test-arm check wheels clean help
 
 help:
-	@echo "make demo    set up, convert the embedded model to every target, check and profile each"
-	@echo "make test    set up, then lint, type-check and run every test"
-	@echo "make check   lint and type-check only"
-	@echo "make wheels  build the wheels and try them in an environment of their own"
-	@echo "make clean   remove the environment and what was built"
+	@echo "make demo      set up, convert the embedded model to every target, check and profile each"
+	@echo "make test      set up, then lint, type-check and run every test"
+	@echo "make test-arm  run artifacts on emulated Arm CPUs; takes Debian's qemu-user-static and g++-aarch64-linux-gnu"
+	@echo "make check     lint and type-check only"
+	@echo "make wheels    build the wheels and try them in an environment of their own"
+	@echo "make clean     remove the environment and what was built"
 
 # torch first and by its exact version: anything vaguer takes a newer build with several GB of CUDA packages.
 $(READY): pyproject.toml edgekit/constraints.txt $(foreach target,$(TARGETS),targets/$(target)/pyproject.toml)
@@ -36,6 +38,13 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	for file in conftest.py targets/*/tests/conftest.py; do $(BIN)/mypy $$file || exit 1; done # apart: they have one name
+
+# Debian's arm64 packages, aarch64 wheels and a C++ runner, all in build/arm: nothing is installed.
+$(ARM): $(READY) tests/arm/root.py tests/arm/cpu.py tests/arm/run_pte.cpp
+	$(BIN)/python -m tests.arm.root build/arm
+
+test-arm: $(ARM)
+	EDGEKIT_REQUIRE_ARM=1 $(BIN)/python -m pytest tests/arm
 
 wheels: $(READY)
 	rm -rf dist build/wheels
