@@ -39,12 +39,23 @@ def profile(
     launches: Annotated[
         int, typer.Option("--launches", min=3, max=100, help="Times that --compare starts both artifacts anew.")
     ] = 5,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--device",
+            "-d",
+            help="A board to measure on instead (ssh://[user@]host[:port], adb://SERIAL, android), or the name of a device to "
+            "project to from published figures (`edgekit devices` lists them); several times for several.",
+        ),
+    ] = None,
     layers: Annotated[bool, typer.Option("--layers", help="Show the time of every layer, not of whole blocks.")] = False,
     json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> int:
     """Measure the latency of artifacts, one at a time, at batch 1; show what their operators cost where a target can tell."""
     from edgekit import run
+    from edgekit.board.address import is_address
+    from edgekit.board.run import measure
     from edgekit.cli.costs import show_static_profiles
     from edgekit.cli.latencies import show_comparisons, show_sustained
     from edgekit.cli.operators import show_operators
@@ -58,15 +69,19 @@ def profile(
         raise UsageError("--compare needs two artifacts or more: the first is compared with each of the others")
     counts = list(dict.fromkeys(threads or (1, available_cores())))
     plan = LatencyPlan(iterations, max_seconds, warmup, flags.seconds(sustain) if sustain else 0.0)
+    boards = [each for each in device or () if is_address(each)]
+    names = [each for each in device or () if not is_address(each)]
+    comparisons: list[Comparison] = []
     with Progress(quiet=quiet) as progress:
-        results = run.profile(artifacts, threads=counts, latency=plan, on_stage=progress.enter)
+        results = () if boards and not names else run.profile(artifacts, threads=counts, latency=plan, on_stage=progress.enter)
+        for board in boards:
+            results += measure(artifacts, board, threads=threads or (1, 0), latency=plan, on_stage=progress.enter)
     code, content = results_json(results)
     if not json:
         show_results(results, json=False)
         show_sustained(results)
         show_static_profiles(results)
         show_operators(results, every_layer=layers)
-    comparisons: list[Comparison] = []
     if compare:
         with Progress(quiet=quiet) as progress:
             for number in counts:
