@@ -1,0 +1,1 @@
+"""Latency on devices that are not here."""

@@ -1,0 +1,104 @@
+"""What a runtime is charged for: a workload as a vector, whose product with a device's unit costs is a latency in ms.
+
+A sum of terms, each linear in the work. The scale of each term is roughly what it costs in ms on one ordinary core (or NPU), so
+that the logarithm of a unit cost is a small number.
+"""
+
+from __future__ import annotations
+
+from edgekit.projection.workload import KINDS, Kind, Total, Workload
+
+DENSE: tuple[Kind, ...] = ("stem", "conv3", "conv", "pointwise", "depthwise3", "depthwise5", "grouped")
+WINOGRAD = ("ncnn", "Paddle-Lite")  # runtimes that compute 3x3 convolutions so, and pack channels by four
+CORE_TERMS = (
+    *("stem", "conv3", "conv3 moved", "conv3 weights", "conv", "pointwise", "pointwise moved", "depthwise3", "depthwise5"),
+    *("grouped", "linear", "squeeze", "pool", "elementwise", "activation", "join", "move", "matmul", "norm", "lrn", "detect"),
+    *("ragged", "moved", "weights", "operators", "fixed"),
+)
+ACCELERATOR_TERMS = (
+    *("conv", "stem", "depthwise3", "depthwise5", "grouped", "weights", "written", "activation", "elementwise", "squeeze"),
+    *("join", "move", "norm", "matmul", "pool", "operators", "squeezes", "fixed"),
+)
+
+
+def terms_of(unit: str) -> tuple[str, ...]:
+    """The names of what `charges` returns."""
+    return ACCELERATOR_TERMS if unit == "npu" else CORE_TERMS
+
+
+def charges(work: Workload, runtime: str, unit: str) -> list[float]:
+    """The work behind each of `terms_of(unit)`, in ms at unit cost 1.
+
+    Args:
+        work: of a network.
+        runtime: its class; decides whether 3x3 convolutions are counted after Winograd's algorithm.
+        unit: "cpu", "gpu" or "npu".
+    """
+    return _on_accelerator(work) if unit == "npu" else _on_cores(work, runtime in WINOGRAD)
+
+
+def unseen(work: Workload, seen: frozenset[Kind]) -> tuple[Kind, ...]:
+    """The kinds of operators that occur here and not in what a device was calibrated on."""
+    return tuple(kind for kind in KINDS if kind in work.kinds and kind not in seen)
+
+
+def _on_cores(work: Workload, winograd: bool) -> list[float]:
+    of = work.of
+    conv3 = of("conv3")
+    dense = [of(kind) for kind in DENSE]
+    return [
+        of("stem").macs * 50e-9,
+        conv3.tiled * 50e-9 * winograd,
+        _moved(conv3) * 2e-6 * winograd,
+        conv3.weights * 0.6e-6 * winograd,
+        (of("conv").macs + (0 if winograd else conv3.macs)) * 50e-9,
+        of("pointwise").macs * 50e-9,
+        _moved(of("pointwise")) * 1e-6,
+        of("depthwise3").macs * 150e-9,
+        of("depthwise5").macs * 150e-9,
+        of("grouped").macs * 100e-9,
+        of("linear").weights * 1e-6,
+        _moved(of("squeeze")) * 1.5e-6,
+        of("pool").inputs * 0.4e-6,
+        of("elementwise").outputs * 1.5e-6,
+        of("activation").outputs * 2e-6,
+        of("join").outputs * 2e-6,
+        of("move").outputs * 2e-6,
+        of("matmul").macs * 50e-9,
+        of("norm").outputs * 3e-6,
+        of("lrn").outputs * 10e-6,
+        of("detect").inputs * 5e-6,
+        sum(total.ragged for total in work.totals.values()) * 50e-9 * winograd,
+        sum(_moved(total) for total in dense) * 1e-6,
+        sum(total.weights for total in dense) * 0.3e-6,
+        sum(total.count for total in work.totals.values()) * 0.01,
+        0.05,
+    ]
+
+
+def _on_accelerator(work: Workload) -> list[float]:
+    of = work.of
+    return [
+        sum(of(kind).macs for kind in ("conv3", "conv", "pointwise")) * 0.15e-9,
+        of("stem").macs * 0.15e-9,
+        of("depthwise3").macs * 3e-9,
+        of("depthwise5").macs * 3e-9,
+        of("grouped").macs * 1e-9,
+        work.weights * 0.02e-6,
+        sum(of(kind).outputs for kind in DENSE) * 0.03e-6,
+        of("activation").outputs * 0.05e-6,
+        of("elementwise").outputs * 0.05e-6,
+        of("squeeze").inputs * 0.05e-6,
+        of("join").outputs * 0.02e-6,
+        of("move").outputs * 0.05e-6,
+        of("norm").outputs * 0.1e-6,
+        of("matmul").macs * 1e-9,
+        of("pool").outputs * 0.05e-6,
+        sum(total.count for total in work.totals.values()) * 0.001,
+        of("squeeze").count * 0.005,
+        0.1,
+    ]
+
+
+def _moved(total: Total) -> int:
+    return total.inputs + total.outputs

@@ -1,0 +1,156 @@
+"""Where and how a figure was measured, and how alike two such settings are."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+# Cores from strong to weak: a chip is known by the strongest that its description names.
+CORES = (
+    *("x4", "x3", "x2", "x1", "a720", "a715", "a710", "a78", "a77", "a76", "a75", "a73", "a72", "a57", "a17", "a15", "a9"),
+    *("a7", "a5", "a55", "a53", "a35", "a510", "a520"),
+)
+# What a description says instead of a core's name.
+NAMES = (
+    (r"snapdragon 8 gen ?2|sm8550", "x3"),
+    (r"8 elite|8 gen ?5|oryon|x elite", "oryon"),
+    (r"kr?yr?o ?(4|485)|855|sm8150", "a76"),
+    (r"k[ry]+o ?585|865|870", "a77"),
+    (r"snapdragon 888", "x1"),
+    (r"765", "a76"),
+    (r"845|kryo ?385|pixel 3", "a75"),
+    (r"835|kryo ?280|660|kryo ?260|636|662|665|pixel 2", "a73"),
+    (r"821|820|msm8996|pixel", "kryo"),
+    (r"orin", "a78"),
+    (r"jetson (nano|tx)", "a57"),
+    (r"\bm[1-4]\b|apple|macbook|iphone|\ba1\d\b", "apple"),
+    (r"kunpeng|taishan", "taishan"),
+    (r"phytium|ft-2000", "ftc"),
+    (r"neoverse|ampere|graviton|ps v6", "neoverse"),
+    (r"carmel", "carmel"),
+    (r"denver", "a57"),
+    (r"loong", "loong"),
+    (r"xburst|ingenic", "mips"),
+    (r"sunway", "sunway"),
+    (r"zhaoxin|kx-", "zhaoxin"),
+    (r"celeron|atom|n5105", "atom"),
+    (r"\bamd\b|ryzen|epyc|as v7", "zen"),
+    (r"intel|xeon|core|i[3579]-|aws c5|s v6", "intel"),
+    (r"jh7110|u74|risc|c906|c910|spacemit|x60|th1520", "riscv"),
+)
+KINDS_OF_CORE = {
+    **dict.fromkeys(("x4", "x3", "x2", "x1", "a720", "a715", "a710", "a78", "a77", "a76", "a75"), "large"),
+    **dict.fromkeys(("apple", "neoverse", "taishan", "oryon", "carmel"), "large"),
+    **dict.fromkeys(("a73", "a72", "a57", "ftc", "kryo"), "middle"),
+    **dict.fromkeys(("a17", "a15", "a9", "a7", "a5"), "32 bit"),
+    **dict.fromkeys(("a55", "a510", "a520"), "little"),
+    **dict.fromkeys(("a53", "a35"), "in order"),
+    **dict.fromkeys(("atom", "intel", "zen", "zhaoxin"), "x86"),
+}
+GPUS = (
+    ("nvidia", r"nvidia|rtx|gtx|tegra|jetson|geforce"),
+    ("adreno", r"adreno|snapdragon|qualcomm"),
+    ("mali", r"mali"),
+    ("videocore", r"videocore"),
+    ("amd", r"radeon|\bamd\b"),
+    ("apple", r"apple|\bm[1-4]\b|iphone"),
+    ("powervr", r"powervr|bxe|img"),
+    ("intel", r"intel|iris|arc"),
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Device, runtime and mode of a figure.
+
+    Attributes:
+        runtime: and its version, as the source has it.
+        device: as the source has it.
+        chipset: as the source has it.
+        precision: as the source has it.
+        compute_unit: as the source has it.
+        threads: as the source has it; empty if not told.
+        run: which of several runs of one device, where the source tells them apart.
+        unit_class: "cpu", "gpu" or "npu".
+        precision_class: "float", "int8" or "int8 with int16 activations".
+        year: of the measurement, with its fraction.
+    """
+
+    runtime: str
+    device: str
+    chipset: str
+    precision: str
+    compute_unit: str
+    threads: str
+    run: str
+    unit_class: str
+    precision_class: str
+    year: float = field(default=2022.0, compare=False)
+
+    @cached_property
+    def runtime_class(self) -> str:
+        """The runtime without its version."""
+        for name in ("TensorFlow Lite", "OpenVINO", "XNNPACK", "X-LINUX-AI"):
+            if self.runtime.startswith(name):
+                return name
+        return self.runtime
+
+    @cached_property
+    def block(self) -> tuple[str, str, str]:
+        """Settings that are fitted together: runtime, unit and precision."""
+        return self.runtime_class, self.unit_class, self.precision_class
+
+    @cached_property
+    def loosely(self) -> tuple[str, ...]:
+        """What two runs of one setting have in common."""
+        return self.runtime, self.device, self.precision, self.compute_unit, self.threads
+
+    @cached_property
+    def core(self) -> str:
+        """The core or the maker of the GPU, as far as it can be told from the description."""
+        return core_of(f"{self.chipset} {self.device}".lower(), self.unit_class)
+
+    @cached_property
+    def log2_threads(self) -> float:
+        """Logarithm of the number of threads; of 4 where it is not told."""
+        return math.log2(int(self.threads)) if self.threads.isdigit() and int(self.threads) else 2.0
+
+
+@lru_cache(maxsize=4096)
+def core_of(text: str, unit: str) -> str:
+    """The core that a chip's description in small letters names, or the maker of its GPU; "?" if neither."""
+    if unit == "gpu":
+        return next((name for name, pattern in GPUS if re.search(pattern, text)), "?")
+    for core in CORES:
+        if re.search(rf"(cortex[- ]?|\b){core}(ae)?\b", text):
+            return core
+    return next((name for pattern, name in NAMES if re.search(pattern, text)), "?")
+
+
+def distance(first: Setting, second: Setting) -> float:
+    """How unlike two settings of one block are: cores, threads, and the years between the runtimes."""
+    if first.core == second.core:
+        cores = 0.0
+    else:
+        kinds = (KINDS_OF_CORE.get(first.core, first.core), KINDS_OF_CORE.get(second.core, second.core))
+        cores = 2.0 if kinds[0] == kinds[1] else 4.0
+    threads = 1.5 * abs(first.log2_threads - second.log2_threads) * (first.unit_class == "cpu")
+    return cores + threads + 0.7 * abs(first.year - second.year)
+
+
+def unit_class(compute_unit: str) -> str:
+    """Of the many names, one of "cpu", "gpu" and "npu"."""
+    name = compute_unit.lower()
+    if any(part in name for part in ("npu", "nnapi", "ane", "neural", "edgetpu", "edge tpu")):
+        return "npu"
+    return "gpu" if "gpu" in name else "cpu"
+
+
+def precision_class(precision: str) -> str:
+    """Of the many names, one of "float", "int8" and "int8 with int16 activations"."""
+    name = precision.lower()
+    if name.startswith("w8a16"):
+        return "int8 with int16 activations"
+    return "int8" if name.startswith(("int8", "w8a8", "uint8")) else "float"
