@@ -5,7 +5,7 @@ No other layer is: what stands between two products belongs to the first, and ev
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgekit.operators import BEFORE
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from edgekit.mobilenet.modules import Kind
 
 _KINDS: dict[str, Kind] = {"Convolution": "conv", "GroupConvolution": "conv", "MatMul": "linear", "ReduceMean": "pool"}
-_CONVOLUTIONS = ("Convolution", "GroupConvolution")
-_LINEAR = ("MatMul", "FullyConnected", "FullyConnectedCompressed")
+_LINEAR = {"MatMul", "FullyConnected", "FullyConnectedCompressed"}  # these two are OpenVINO's own
+_PRODUCTS = {"Convolution", "GroupConvolution", *_LINEAR}
 
 
 def name_products(model: Any, exported: ExportedProgram) -> None:
@@ -39,21 +39,19 @@ def name_products(model: Any, exported: ExportedProgram) -> None:
                     reader.get_node().set_friendly_name(f"{path}/Add")
 
 
-def find_module(originals: Iterable[str], *, name: str, kind: str) -> str:
+def find_module(originals: Sequence[str], layer_type: str) -> str:
     """Find the module of a layer that OpenVINO runs.
 
     Args:
         originals: names of the layers in the file that it was made of.
-        name: its own.
-        kind: its type.
+        layer_type: its own type.
 
     Returns:
-        For a product that the file does not name, its own name, which is no module; for what is neither product nor pooling,
-        `BEFORE`.
+        For a product that the file does not name, a name that is of no module; for what is neither product nor pooling, `BEFORE`.
     """
-    named = {*_KINDS, "Add"} if kind in _LINEAR else set(_KINDS)
+    named = {*_KINDS, "Add"} if layer_type in _LINEAR else set(_KINDS)
     for original in originals:
-        module, _, layer_type = original.rpartition("/")
-        if module and layer_type in named:
+        module, _, kind = original.rpartition("/")
+        if module and kind in named:
             return module
-    return name if kind in (*_CONVOLUTIONS, *_LINEAR) else BEFORE
+    return f"an unnamed {layer_type}" if layer_type in _PRODUCTS else BEFORE

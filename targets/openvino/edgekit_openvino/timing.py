@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.operators import OperatorTime, OperatorTimes, median_times
+from edgekit.operators import BEFORE, OperatorTime, OperatorTimes, median_times
 from edgekit.target import LoadJob
 from edgekit_openvino.names import find_module
 from edgekit_openvino.runner import OpenVINORunner
@@ -24,12 +24,12 @@ def time_operators(
         for _ in range(runs + 1):
             runner.infer(inputs)
             counted.append({layer.node_name: layer for layer in runner.counters() if layer.node_name in layers})
-    ran = {name for run in counted[1:] for name, layer in run.items() if layer.real_time}
+    modules = {name: find_module(facts["originalLayersNames"].split(","), facts["layerType"]) for name, facts in layers.items()}
+    # of less than a microsecond: no time, and a status as if it had not run
+    ran = {name for run in counted[1:] for name, layer in run.items() if layer.real_time or modules[name] != BEFORE}
+    in_order = sorted(ran, key=lambda name: int(layers[name]["execOrder"]))
 
     def time(name: str, layer: Any) -> OperatorTime:
-        originals = layers[name]["originalLayersNames"].split(",")
-        module = find_module(originals, name=name, kind=layer.node_type)
-        return OperatorTime(name, layer.node_type, layer.real_time.total_seconds() * 1e3, module)
+        return OperatorTime(name, layer.node_type, layer.real_time.total_seconds() * 1e3, modules[name])
 
-    in_order = sorted(ran, key=lambda name: int(layers[name]["execOrder"]))
     return median_times([[time(name, run[name]) for name in in_order] for run in counted[1:]])
