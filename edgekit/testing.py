@@ -15,8 +15,10 @@ one layer's weights disturbed, which the check must notice. A check that passes 
 from __future__ import annotations
 
 import json
+import timeit
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +30,10 @@ from PIL import Image
 from edgekit import digits
 from edgekit.errors import UsageError
 from edgekit.mobilenet.checkpoint import open_checkpoint
+from edgekit.mobilenet.layers import list_layers
 from edgekit.mobilenet.network import MobileNet
 from edgekit.mobilenet.program import capture_program
+from edgekit.operators import OperatorTimer, attribute
 from edgekit.parity import Parity, judge
 from edgekit.pipeline import answer_samples
 from edgekit.precision import APPROXIMATE, COMPRESSED, INT8
@@ -42,6 +46,8 @@ from edgekit.target import Conversion, ConvertJob, LoadJob, Program, Runner, Tar
 MODEL = "digits"
 CALIBRATION = 48  # pictures
 DISTURBANCE = 0.1  # relative, of the weights of one layer in fifty
+TIMED_RUNS = 5  # of its operators
+ENOUGH = 10.0  # the sum of operators and an inference are within this factor: a wrong unit is not
 INT8_DISTURBANCE = 1.0  # an int8 program is its own noise: on this model a layer off by 10 % is within it
 
 
@@ -111,18 +117,14 @@ class Made:
     conversion: Conversion
     program: Program
 
+    def job(self, *, num_threads: int = 1) -> LoadJob:
+        """What a target is asked to load."""
+        options, program = self.conversion.options, self.program
+        return LoadJob(self.conversion.path, self.precision, options, program.inputs, program.outputs, num_threads)
+
     def load(self, target: Target, *, num_threads: int = 1) -> Runner:
         """Read it back from disk."""
-        return target.load(
-            LoadJob(
-                self.conversion.path,
-                self.precision,
-                self.conversion.options,
-                self.program.inputs,
-                self.program.outputs,
-                num_threads,
-            )
-        )
+        return target.load(self.job(num_threads=num_threads))
 
     def judge(self, target: Target, reference: Reference) -> Parity:
         """Read it back from disk and compare it with the reference."""
@@ -246,6 +248,24 @@ class TargetContract:
         assert runtime.precision
         assert (runtime.kind == "reference") == (target.probe().runs == "reference")
         assert runtime.delegated_fraction is None or 0 <= runtime.delegated_fraction <= 1
+
+    def test_operators_are_timed_by_layer_or_it_says_why_not(self, target: Target, made: Mapping[str, Made]) -> None:
+        """Of a target that has the method: every layer of the definition, and together about the time of an inference."""
+        if not isinstance(target, OperatorTimer):
+            pytest.skip("this target tells no times of operators")
+        layers = [layer.name for layer in list_layers(open_checkpoint(MODEL).spec)]
+        for artifact in made.values():
+            name, shape = artifact.program.inputs[0].name, artifact.program.inputs[0].shape
+            inputs = {name: np.random.default_rng(0).random(shape, np.float32)}
+            times = attribute(target.operator_times(artifact.job(), inputs, runs=TIMED_RUNS), layers)
+            if times.untold:
+                assert not times.operators
+                continue
+            assert set(times.layer_ms) == set(layers), artifact.precision
+            with artifact.load(target) as runner:
+                runner.infer(inputs)
+                inference_ms = min(timeit.repeat(partial(runner.infer, inputs), number=1, repeat=TIMED_RUNS)) * 1e3
+            assert inference_ms / ENOUGH < times.total_ms < inference_ms * ENOUGH, artifact.precision
 
     def test_unknown_options_are_refused(self, target: Target, case: Case, tmp_path: Path) -> None:
         """With the valid ones named."""
