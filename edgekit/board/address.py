@@ -13,6 +13,7 @@ PYTHON = "python3"
 FORMS = "ssh://[user@]host[:port][/path/of/python], adb://SERIAL or android"
 
 # Each of these ends up in a command: nothing that a shell reads, and nothing that begins like an option.
+_PRINTED = re.compile(r"[!-~]+")  # urlsplit passes over the end of a line
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9]+)?")
 _PATH = re.compile(r"(/~)?(/[A-Za-z0-9._+@-]+)+")
@@ -78,7 +79,7 @@ def parse_address(text: str) -> Address:
     if text == ANDROID:
         return AdbAddress()
     scheme, separator, rest = text.partition("://")
-    if not separator or scheme not in ("ssh", "adb"):
+    if not separator or scheme not in ("ssh", "adb") or not _PRINTED.fullmatch(text):
         raise UsageError(f"{text!r} is no address of a board: those are {FORMS}")
     if scheme == "adb":
         if not _SERIAL.fullmatch(rest):
