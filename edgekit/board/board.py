@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -63,7 +63,7 @@ class Measured:
 
     node: str
     machine: Machine
-    versions: dict[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
     runtime: RuntimeInfo | None = None
     answers: tuple[Outputs, ...] = ()
     latencies: tuple[Latency, ...] = ()

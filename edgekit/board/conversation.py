@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import signal
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -23,150 +23,177 @@ from edgekit.reference import Outputs
 from edgekit.report import Problem, Stage
 from edgekit.target import RuntimeInfo
 
-HELLO = "edgekit"
-# what msgspec, base64, numpy and zipfile raise for what no runner writes
-BROKEN = (msgspec.ValidationError, LookupError, TypeError, ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
+OTHER_PYTHON = "Another Python there can be named in the address: ssh://host/~/venv/bin/python"
+# what base64, numpy and zipfile raise for what no runner writes
+BROKEN = (LookupError, TypeError, ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What was raised there: the class, one of edgekit.errors or EdgekitError, and the message."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One line from a board. Each has some of these.
+
+    Attributes:
+        edgekit: the first line.
+        stage: what it is doing now.
+        refused: what it stumbles over, with `found`, `executable`, `folder` and `reason`.
+        missing: why packages cannot be imported, by distribution; with `executable`.
+        node: what it calls itself; with `machine` and `versions`.
+        runtime: what ran.
+        answers: an `.npz` in base64.
+        latency: with one number of threads.
+        problem: why the runtime refused the artifact.
+        ended: the exit code of a process, with its `log`, or "timeout", with `seconds`.
+        left: the last line: whether `removed` is still there.
+    """
+
+    edgekit: str = ""
+    stage: Stage | None = None
+    refused: Literal["", "python", "disk", "folder"] = ""
+    found: str = ""
+    executable: str = ""
+    folder: str = ""
+    reason: str = ""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    node: str | None = None
+    machine: Machine | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    runtime: RuntimeInfo | None = None
+    answers: str = ""
+    latency: Latency | None = None
+    problem: Failure | None = None
+    ended: int | Literal["timeout"] | None = None
+    log: str = ""
+    seconds: float = 0.0
+    removed: str | None = None
+    left: bool | None = None
 
 
 @dataclass
 class Conversation:
-    """Lines of JSON from a board, as they come.
+    """Lines from a board, as they come.
 
     Attributes:
         place: what messages call the board.
-        python: the interpreter that was asked for.
         required_python: the oldest version that will do.
         on_stage: told of every stage that the board enters.
         stage: the last of them.
-        greeted: whether anything of ours ran there.
-        told: everything else that was told, by its name.
-        latencies: as they came.
-        ends: exit codes and logs of the processes that ended there.
+        messages: from the greeting on.
     """
 
     place: str
-    python: str
     required_python: tuple[int, int]
     on_stage: OnStage
     stage: Stage = "connect"
-    greeted: bool = False
-    told: dict[str, Any] = field(default_factory=dict)
-    latencies: list[Any] = field(default_factory=list)
-    ends: list[Mapping[str, Any]] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+
+    @property
+    def greeted(self) -> bool:
+        """Whether anything of ours ran there."""
+        return bool(self.messages)
 
     def follow(self, lines: Iterable[bytes]) -> None:
         """Read to the end. Lines before the greeting are a login shell's, and none of ours."""
         for line in lines:
             try:
-                message = json.loads(line)
-            except ValueError:
+                message = msgspec.json.decode(line, type=Message)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, EdgekitError) as error:
                 if self.greeted:
-                    raise NetworkError(f"{self.place} sent what no keeper sends: {line[:80]!r}") from None
+                    raise NetworkError(f"{self.place} sent what edgekit never sends: {error}") from error
                 continue
-            if not isinstance(message, dict):
+            if not self.greeted and not message.edgekit:
                 continue
-            self.greeted |= HELLO in message
-            if "stage" in message:
-                self._enter(message["stage"])
-            elif "latency" in message:
-                self.latencies.append(message["latency"])
-            elif "ended" in message:
-                self.ends.append(message)
-            else:
-                self.told.update(message)
+            self.messages.append(message)
+            if message.stage:
+                self.stage = message.stage
+                self.on_stage(message.stage)
 
-    def result(self, required: Mapping[str, str]) -> Measured:
+    def result(self, versions: Mapping[str, str]) -> Measured:
         """What was measured.
 
         Args:
-            required: the versions that pip is to be asked for where a package is missing, by its name.
+            versions: what pip is to be asked for where a package is missing, by its name.
 
         Raises:
             EdgekitError: why nothing was: see `Board.measure`.
         """
-        self._raise_refusals(required)
-        if "removed" not in self.told:
+        for message in self.messages:
+            self._raise_refusal(message, versions)
+        last = self.messages[-1]
+        if last.left is None:
             raise NetworkError(
                 f"the connection to {self.place} was lost during: {self.stage}. The board removes its folder by itself; run again"
             )
-        self._raise_ends()
-        try:
-            return self._measured()
-        except BROKEN as error:
-            raise NetworkError(f"the answer of {self.place} is broken: {error}") from error
+        problem = next((message.problem for message in self.messages if message.problem), None)
+        if not problem:
+            for message in self.messages:
+                self._raise_end(message)
+        facts = next((message for message in self.messages if message.machine), None)
+        if not facts or not facts.machine:
+            raise NetworkError(f"{self.place} never said what it is: its answer is broken")
+        return Measured(
+            node=facts.node or "",
+            machine=facts.machine,
+            versions=facts.versions,
+            runtime=next((message.runtime for message in self.messages if message.runtime), None),
+            answers=next((self._answers(message.answers) for message in self.messages if message.answers), ()),
+            latencies=tuple(message.latency for message in self.messages if message.latency),
+            problem=Problem(self.stage, problem.kind, problem.message) if problem else None,
+            notes=(f"{last.removed} on {self.place} could not be removed",) if last.left else (),
+        )
 
-    def _enter(self, stage: object) -> None:
-        try:
-            self.stage = msgspec.convert(stage, Stage)
-        except msgspec.ValidationError as error:
-            raise NetworkError(f"{self.place} sent what no keeper sends: {error}") from error
-        self.on_stage(self.stage)
-
-    def _raise_refusals(self, required: Mapping[str, str]) -> None:
-        told = self.told
-        match told.get("refused"):
+    def _raise_refusal(self, message: Message, versions: Mapping[str, str]) -> None:
+        match message.refused:
             case "python":
-                wanted = ".".join(map(str, self.required_python))
                 raise TargetMissing(
-                    f"Python on {self.place} is too old: {told.get('executable')} is {told.get('found')}, and edgekit's runner "
-                    f"needs {wanted}. {_OTHER_PYTHON}"
+                    f"Python on {self.place} is too old: {message.executable} is {message.found}, and edgekit's runner needs "
+                    f"{'.'.join(map(str, self.required_python))}. {OTHER_PYTHON}"
                 )
             case "disk":
                 raise OutputError(
-                    f"the disk of {self.place} is full: {told.get('reason')} in {told.get('folder')}, which is removed again. "
-                    "Make room there, or set TMPDIR there to a place that has some"
+                    f"the disk of {self.place} is full: {message.reason} in {message.folder}, which is removed again. Make room "
+                    "there, or set TMPDIR there to a place that has some"
                 )
             case "folder":
-                raise OutputError(f"{self.place} has no place for a temporary folder: {told.get('reason')}: {told.get('folder')}")
-        if missing := told.get("missing"):
-            python = told.get("executable") or self.python
-            wanted = " ".join(f"{name}=={required[name]}" if name in required else name for name in missing)
+                raise OutputError(f"{self.place} has no place for a temporary folder: {message.reason} ({message.folder})")
+        if message.missing:
+            python, names, reasons = message.executable, " and no ".join(message.missing), "; ".join(message.missing.values())
+            wanted = " ".join(f"{name}=={versions[name]}" if name in versions else name for name in message.missing)
             raise TargetMissing(
-                f"{self.place} lacks what this artifact needs: {python} there has no {_and(missing)} "
-                f"({'; '.join(map(str, missing.values()))}). Install it there: {python} -m pip install {wanted}. {_OTHER_PYTHON}"
+                f"{self.place} lacks what this artifact needs: {python} there has no {names} ({reasons}). Install it there: "
+                f"{python} -m pip install {wanted}. {OTHER_PYTHON}"
             )
 
-    def _raise_ends(self) -> None:
-        if "problem" in self.told:
-            return
-        for end in self.ends:
-            if end["ended"] == "timeout":
-                raise NetworkError(
-                    f"{self.place} was not done after {end.get('seconds')} s: {self.stage}. The runner there is killed, and "
-                    "its folder is removed"
-                )
-            if end["ended"] != 0:
-                log = f"\n{end['log'].strip()}" if end.get("log") else ""
-                raise EdgekitError(f"the runner on {self.place} {_cause(end['ended'])} during: {self.stage}{log}")
+    def _raise_end(self, message: Message) -> None:
+        if message.ended == "timeout":
+            raise NetworkError(
+                f"{self.place} was not done after {message.seconds:g} s, during: {self.stage}. What ran there is killed, and its "
+                "folder removed"
+            )
+        if message.ended:
+            log = f"\n{message.log.strip()}" if message.log else ""
+            raise EdgekitError(f"the runner on {self.place} {_cause(message.ended)} during: {self.stage}{log}")
 
-    def _measured(self) -> Measured:
-        told, problem = self.told, self.told.get("problem")
-        return Measured(
-            node=msgspec.convert(told["node"], str),
-            machine=msgspec.convert(told["machine"], Machine),
-            versions=msgspec.convert(told["versions"], dict[str, str]),
-            runtime=msgspec.convert(told.get("runtime"), RuntimeInfo | None),
-            answers=_answers(told["answers"]) if "answers" in told else (),
-            latencies=msgspec.convert(self.latencies, tuple[Latency, ...]),
-            problem=Problem(self.stage, str(problem["kind"]), str(problem["message"])) if problem else None,
-            notes=(f"{told['removed']} on {self.place} could not be removed",) if told.get("left") else (),
-        )
-
-
-_OTHER_PYTHON = "Another Python there can be named in the address: ssh://host/~/venv/bin/python"
-
-
-def _answers(text: str) -> tuple[Outputs, ...]:
-    """One dict of outputs for each sample."""
-    with np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False) as file:
-        stacks = {name: file[name] for name in file.files}
-    counts = {len(stack) for stack in stacks.values()}
-    return tuple({name: stack[i] for name, stack in stacks.items()} for i in range(counts.pop()))
-
-
-def _and(names: Iterable[str]) -> str:
-    return " and no ".join(names)
+    def _answers(self, text: str) -> tuple[Outputs, ...]:
+        """One dict of outputs for each sample."""
+        try:
+            with np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False) as file:
+                stacks = {name: file[name] for name in file.files}
+            (count,) = {len(stack) for stack in stacks.values()}
+        except BROKEN as error:
+            raise NetworkError(f"the answers of {self.place} are broken: {error}") from error
+        return tuple({name: stack[i] for name, stack in stacks.items()} for i in range(count))
 
 
 def _cause(code: int) -> str:
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    with suppress(ValueError):  # not a signal that this system knows
+        if code < 0:
+            return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"

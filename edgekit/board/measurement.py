@@ -14,6 +14,7 @@ from edgekit.board.address import Address, SshAddress, parse_address
 from edgekit.board.board import Board, Measured, OnStage, Task
 from edgekit.board.ssh import MAX_SECONDS, SshBoard
 from edgekit.desk import Desk, Line
+from edgekit.errors import NetworkError
 from edgekit.interface import random_input
 from edgekit.latency import LatencyPlan
 from edgekit.manifest import Manifest, read_json, read_manifest
@@ -100,6 +101,8 @@ def measure_on(
     report = _report_of(manifest, measured, where, left_out)
     if not measured.answers:
         return report
+    if len(measured.answers) != len(taken.samples):
+        raise NetworkError(f"{where.name} answered {len(measured.answers)} of {len(taken.samples)} samples")
     report = judge_answers(report, manifest, target, measured.answers, trained=trained, reference=taken)
     return replace(report, problem=measured.problem, status="failed") if measured.problem else report
 

@@ -65,7 +65,7 @@ class SshBoard:
         parcel = pack(task, task.target)
         source = (files("edgekit.board") / "keeper.py").read_bytes()
         head = msgspec.json.encode(self._request(parcel)) + b"\n"
-        conversation = Conversation(str(self.address.name), self.address.python, PYTHON_THERE, on_stage)
+        conversation = Conversation(self.address.name, PYTHON_THERE, on_stage)
         with tempfile.TemporaryFile() as said:
             code = self._converse(ssh_command(self.address, len(source)), [source, head], parcel, conversation, said)
             said.seek(0)
