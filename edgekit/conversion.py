@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from edgekit import registry
 from edgekit.alone import WAITS, alone
 from edgekit.calibration import choose, refuse_overlap
-from edgekit.dataset import LabelledPicture, find_labelled, find_pictures
+from edgekit.dataset import DIGITS, LabelledPicture, find_labelled, find_pictures
 from edgekit.desk import program_name, reference_name
 from edgekit.errors import UsageError
 from edgekit.evaluation import EvaluationPlan
@@ -35,6 +35,7 @@ from edgekit.samples import find_images
 from edgekit.shared import Pictures, SharedFolder
 
 if TYPE_CHECKING:
+    from edgekit.mobilenet.checkpoint import Checkpoint
     from edgekit.mobilenet.overrides import Overrides
 
 
@@ -170,6 +171,15 @@ def _profile_cell(launcher: Launcher, cell: str, report: Report, folder: Path, p
     )
 
 
+def _source(model: str, checkpoint: Checkpoint) -> str:
+    """What the manifest calls a model. Apps ship it: no paths of a machine."""
+    path = Path(model.removeprefix("hf://")).expanduser()
+    if model == str(DIGITS) or not path.exists():
+        return checkpoint.source
+    name = path.resolve().name
+    return f"./{name}" if name == str(DIGITS) else name
+
+
 def _fill_shared(plan: ConvertPlan, folder: Path, launcher: Launcher) -> None:
     """Make what the workers wait for."""
     parity = find_images(plan.images, limit=MAX_IMAGES) if plan.images else ()
@@ -180,10 +190,9 @@ def _fill_shared(plan: ConvertPlan, folder: Path, launcher: Launcher) -> None:
         labelled = find_labelled(plan.evaluation, checkpoint.labels, checkpoint.spec.classes, folder)
         if not plan.allow_overlap:
             refuse_overlap(calibration, labelled)
-    path = Path(plan.model.removeprefix("hf://"))
     card = ModelCard(
         _short_name(plan.model),
-        path.expanduser().resolve().name if path.exists() else checkpoint.source,  # apps ship this: no paths of a machine
+        _source(plan.model, checkpoint),
         checkpoint.sha256,
         "classification",
         checkpoint.spec,

@@ -17,7 +17,8 @@ from edgekit.preprocessing import Preprocessing, read_image
 from edgekit.samples import IMAGE_SUFFIXES, find_images
 
 LABELS_FILE = "labels.csv"
-DIGITS = "digits"
+DIGITS = Path("digits")
+"""The set that edgekit ships, always: a folder of that name is given by its whole path, or on the command line as `./digits`."""
 _DIGIT_CLASSES = 10
 
 
@@ -75,7 +76,7 @@ def find_pictures(source: Path, work: Path) -> tuple[Path, ...]:
     Raises:
         InputError: nothing there, or no picture in it.
     """
-    if str(source) == DIGITS and not source.exists():
+    if source == DIGITS:
         return tuple(picture.path for picture in _digits(work)[::2])
     if source.is_file() and source.suffix.lower() not in IMAGE_SUFFIXES:
         return _listed(source)
@@ -96,7 +97,7 @@ def find_labelled(source: Path, labels: Sequence[str], classes: int, work: Path)
     Raises:
         InputError: nothing there, or a label that the model does not have.
     """
-    if str(source) == DIGITS and not source.exists():
+    if source == DIGITS:
         if classes != _DIGIT_CLASSES:
             raise InputError(f"the digits have {_DIGIT_CLASSES} classes, and the model has {classes}")
         return _digits(work)[1::2]

@@ -265,7 +265,7 @@ def find_source(card: ModelCard, model: str | None) -> str:
         UsageError: a manifest names a file without its folder, and it is not in this one.
     """
     source = card.source if model is None else model
-    if source == DIGITS or "/" in source or Path(source).expanduser().exists():
+    if source == str(DIGITS) or "/" in source or Path(source).expanduser().exists():
         return source
     if model is not None:
         raise InputError(f"no such model: {model}")

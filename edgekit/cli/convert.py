@@ -32,7 +32,8 @@ def convert(
         typer.Option(
             "--model",
             "-m",
-            help="Folder, file, Hugging Face id, or `digits`, which edgekit ships. See `edgekit models`.",
+            help="Folder, file, Hugging Face id, or `digits`, which edgekit ships (a folder of that name is ./digits). "
+            "See `edgekit models`.",
         ),
     ] = "digits",
     precision: Annotated[
@@ -45,7 +46,10 @@ def convert(
         Path | None,
         typer.Option(
             "--calibration",
-            help="Pictures for int8, 100 or more: a folder, a list of files, or `digits`. [default: digits for that model]",
+            help="Pictures for int8, 100 or more: a folder, a list of files, or `digits`, which edgekit ships (a folder of that "
+            "name is ./digits). [default: digits for that model]",
+            parser=flags.pictures,
+            metavar="PATH",
         ),
     ] = None,
     weight_bits: Annotated[
@@ -59,7 +63,12 @@ def convert(
     ] = 8,
     evaluation: Annotated[
         Path | None,
-        typer.Option("--evaluation", help="Labelled pictures to count accuracy on; see `edgekit evaluate --help` for the forms."),
+        typer.Option(
+            "--evaluation",
+            help="Labelled pictures to count accuracy on; see `edgekit evaluate --help` for the forms.",
+            parser=flags.pictures,
+            metavar="PATH",
+        ),
     ] = None,
     max_drop: Annotated[
         float | None,
@@ -114,7 +123,7 @@ def convert(
         images=images,
         num_threads=threads,
         latency=LatencyPlan(iterations, max_seconds, warmup) if latency else None,
-        calibration=calibration or (Path(DIGITS) if model == DIGITS else None),
+        calibration=calibration or (DIGITS if model == str(DIGITS) else None),
         evaluation=evaluation,
         max_drop_points=max_drop,
         weight_bits=weight_bits,

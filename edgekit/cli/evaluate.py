@@ -26,7 +26,9 @@ def evaluate(
         typer.Option(
             "--images",
             help="Labelled pictures: a folder with labels.csv (columns file, and label or index), such a .csv file itself, a "
-            "folder with one folder per class, or `digits`.",
+            "folder with one folder per class, or `digits`, which edgekit ships (a folder of that name is ./digits).",
+            parser=flags.pictures,
+            metavar="PATH",
             show_default=False,
         ),
     ],

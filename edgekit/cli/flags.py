@@ -54,6 +54,14 @@ def seconds(text: str) -> float:
     return found
 
 
+def pictures(text: str) -> Path:
+    """Read the path of a set of pictures. The word `digits` is the set that edgekit ships; `./digits` stays a path of its own."""
+    from edgekit.dataset import DIGITS
+
+    path = Path(text)
+    return path.absolute() if path == DIGITS and text != str(DIGITS) else path
+
+
 def parse_options(pairs: list[str]) -> dict[str, dict[str, str]]:
     """`key=value` goes to every target, `target.key=value` to one.
 

@@ -80,8 +80,8 @@ def open_checkpoint(source: str, overrides: Overrides | None = None) -> Checkpoi
     """Read a model.
 
     Args:
-        source: "digits", a folder, a file, or a Hugging Face id ("google/mobilenet_v2_1.0_224", with or without "hf://").
-            Only an id that names no local path goes to the network.
+        source: "digits", which is always the embedded model ("./digits" is a folder), a folder, a file, or a Hugging Face id
+            ("google/mobilenet_v2_1.0_224", with or without "hf://"). Only an id that names no local path goes to the network.
         overrides: what the files do not say.
 
     Raises:
@@ -90,7 +90,7 @@ def open_checkpoint(source: str, overrides: Overrides | None = None) -> Checkpoi
         UsageError: an override that contradicts itself.
     """
     overrides = overrides or Overrides()
-    if source in EMBEDDED and not Path(source).exists():
+    if source in EMBEDDED:
         with resources.as_file(resources.files("edgekit") / source / "model.safetensors") as path:
             return replace(_open_file(path, overrides), name=source, source=source)
     path = Path(source.removeprefix("hf://")).expanduser()

@@ -124,6 +124,13 @@ def test_what_is_missing_is_said(cli: Cli, tmp_path: Path, arguments: tuple[str,
     assert not list(tmp_path.glob("out/digits*"))
 
 
+def test_a_folder_called_digits_is_not_the_set_called_digits(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "digits").mkdir()
+    outcome = cli("convert", "-t", "onnx", "-p", "int8", "--calibration", "./digits", "-o", "out", cwd=tmp_path)
+    assert outcome.code == 5
+    assert f"no images in {tmp_path / 'digits'}" in outcome.stderr
+
+
 def test_an_empty_folder_is_said(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     outcome = cli("convert", "-t", "onnx", "-p", "int8", "--calibration", tmp_path / "empty", "-o", tmp_path / "out")

@@ -151,6 +151,14 @@ def test_an_empty_folder_of_pictures(tmp_path: Path) -> None:
         find_pictures(tmp_path, tmp_path)
 
 
+def test_a_folder_called_digits_does_not_take_the_place_of_the_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    mine = picture(tmp_path / "digits" / "3" / "mine.png")
+    assert len(find_pictures(Path("digits"), tmp_path)) == len(find_labelled(Path("digits"), (), 10, tmp_path)) == 180
+    assert find_pictures(mine.parents[1], tmp_path) == (mine,)
+    assert [found.path for found in find_labelled(mine.parents[1], (), 10, tmp_path)] == [mine]
+
+
 def test_the_digits_for_calibrating_are_not_those_for_counting(tmp_path: Path) -> None:
     calibration = set(find_pictures(Path("digits"), tmp_path))
     labelled = find_labelled(Path("digits"), (), 10, tmp_path)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.cli.flags import overrides, parse_options
+from edgekit.cli.flags import overrides, parse_options, pictures
+from edgekit.dataset import DIGITS
 from edgekit.errors import UsageError
 from edgekit.mobilenet.overrides import Overrides
 
@@ -32,6 +33,14 @@ def test_options_go_to_one_target_or_to_all(pairs: list[str], parsed: dict[str, 
 def test_an_option_of_another_form_is_shown(pair: str) -> None:
     with pytest.raises(UsageError, match=f"key=value or target.key=value, not '{pair}'"):
         parse_options([pair])
+
+
+def test_the_word_digits_is_the_set_that_edgekit_ships_and_a_folder_of_that_name_is_a_path(tmp_path: Path) -> None:
+    assert pictures("digits") == DIGITS
+    assert pictures("./digits") == Path.cwd() / "digits"
+    assert pictures("digits/") == Path.cwd() / "digits"
+    assert pictures("other/digits") == Path("other/digits")
+    assert pictures(str(tmp_path / "digits")) == tmp_path / "digits"
 
 
 def test_overrides_are_what_was_given() -> None:

@@ -175,11 +175,14 @@ def test_an_embedded_model_needs_no_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert (digits.name, digits.source, len(digits.labels)) == ("digits", "digits", 10)
 
 
-def test_a_folder_called_like_an_embedded_model_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_called_like_an_embedded_model_is_given_as_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody gets another model because of what lies around in the current folder."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits").mkdir()
-    with pytest.raises(InputError, match=r"digits has no model\.safetensors"):
-        open_checkpoint("digits")
+    assert len(open_checkpoint("digits").labels) == 10
+    for path in ("./digits", str(tmp_path / "digits")):
+        with pytest.raises(InputError, match=r"digits has no model\.safetensors"):
+            open_checkpoint(path)
 
 
 def test_a_hub_id_without_a_network_is_a_network_error(tmp_path: Path) -> None:
