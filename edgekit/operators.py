@@ -24,7 +24,7 @@ class OperatorTime:
     Attributes:
         name: as the runtime calls it.
         kind: the operator, as the runtime calls it, e.g. "Conv".
-        ms: the median over the runs.
+        ms: the median over the runs, or over means of some of them where the runtime tells no less.
         layer: the layer of the definition that it belongs to, as `edgekit inspect` names it; empty where that is unknown. Of a
             plugin: the module that the artifact's names tell, or `BEFORE`.
     """
@@ -40,7 +40,7 @@ class OperatorTimes:
     """The operators of one inference, timed in a run of their own: timing slows them down.
 
     Attributes:
-        runs: how many inferences each median is of.
+        runs: how many inferences were timed.
         operators: in the order of execution.
         untold: why there are none, in words; empty where there are.
     """

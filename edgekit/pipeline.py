@@ -54,7 +54,7 @@ from edgekit.request import ConvertRequest, PredictRequest, ProfileRequest, Veri
 from edgekit.target import ConvertJob, LoadJob, Runner, Target
 
 CARD, REFERENCE, CALIBRATION, PREDICTIONS = "model.json", "reference.npz", "calibration.json", "predictions.json"
-TIMED_RUNS = 10  # inferences in which a runtime times its operators
+TIMED_RUNS = 20  # inferences in which a runtime times its operators
 MAX_EXAMINED = 4  # inputs on which the operators of a quantised artifact are judged alone
 REFERENCE_RUNTIME_NOTE = (
     "checked with {runtime}, not with the vendor's: the verdict is about the saved artifact's numbers, and cannot know on which "

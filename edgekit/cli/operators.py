@@ -70,8 +70,8 @@ def _notes(report: Report) -> Iterator[str]:
     if times and times.operators:
         p50_ms = report.latency.p50_ms if report.latency else 0.0
         against = f", {times.total_ms / p50_ms:.2f} times the p50 without timing ({p50_ms:.2f} ms)" if p50_ms else ""
-        yield f"{name}: medians of {times.runs} runs in which the runtime timed its operators: {times.total_ms:.2f} ms{against}."
+        yield f"{name}: of {times.runs} inferences with operators timed; together {times.total_ms:.2f} ms{against}."
     elif times:
         yield f"{name}: {times.untold}."
     elif report.static_profile:
-        yield f"{name}: not measured; where its products are expected to run, as told below."
+        yield f"{name}: not measured; where its products are expected to run, by its static profile."

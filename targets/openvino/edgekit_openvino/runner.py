@@ -74,7 +74,7 @@ class OpenVINORunner:
         return {layer.get_friendly_name(): {key: value.astype(str) for key, value in layer.rt_info.items()} for layer in layers}
 
     def counters(self) -> list[Any]:
-        """What OpenVINO counted in the last inference, with the property PERF_COUNT set: one `ProfilingInfo` a layer."""
+        """What OpenVINO counted, with the property PERF_COUNT set: one `ProfilingInfo` a layer, the mean of all inferences."""
         counted: list[Any] = self._request.profiling_info
         return counted
 
