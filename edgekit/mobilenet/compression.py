@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import copy
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from math import ceil
+from math import ceil, prod
 
 import numpy as np
 import torch
@@ -28,6 +28,11 @@ from edgekit.mobilenet.capture import Network, fold_batch_norm
 
 MIN_SIZE = 2048
 """Weights of no more values stay float16, as coremltools and others leave them: a table or scales would take what is saved."""
+
+
+def is_compressed(shape: Sequence[int]) -> bool:
+    """Whether a tensor of this shape is compressed: filters of more than `MIN_SIZE` values, and no bias."""
+    return len(shape) >= 2 and prod(shape) > MIN_SIZE
 
 
 def compress_weights(exported: ExportedProgram, precision: str) -> ExportedProgram:
@@ -71,6 +76,27 @@ def quantize_channels(weights: Tensor) -> Tensor:
     scale = ((scale * 127).half().double() / 127).half().double()
     steps = keep_sums(weights / scale, torch.arange(-127.0, 128.0, dtype=torch.float64))
     return (steps * scale).float()
+
+
+def find_integers(weights: NDArray[np.float32], axes: int = 1) -> tuple[NDArray[np.int8], NDArray[np.float16]]:
+    """Find the integers and scales again that `quantize_channels` chose.
+
+    Args:
+        weights: float32 (O, ...), or with groups (G, O / G, ...).
+        axes: how many axes there are before the filters' own.
+
+    Returns:
+        The integers, -127 to 127, and the scales, (O, 1, ...). Their products in float32 are the weights, bit for bit.
+
+    Raises:
+        ValueError: these weights are no such products.
+    """
+    largest = np.abs(weights).max(axis=tuple(range(axes, weights.ndim)), keepdims=True).astype(np.float64)
+    scales = np.maximum(largest / 127, 2.0**-24).astype(np.float16)
+    steps = np.rint(weights / scales.astype(np.float64))
+    if not np.array_equal(steps.astype(np.float32) * scales.astype(np.float32), weights):
+        raise ValueError("these weights are not int8 times a float16 scale per output channel")
+    return steps.astype(np.int8), scales
 
 
 def palettize(weights: Tensor, bits: int) -> Tensor:
@@ -160,5 +186,5 @@ COMPRESSIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 def _compress(original: Mapping[str, Tensor], result: Mapping[str, Tensor], precision: str) -> None:
     with torch.no_grad():
         for name, tensor in original.items():
-            if tensor.dim() >= 2 and tensor.numel() > MIN_SIZE:
+            if is_compressed(tensor.shape):
                 result[name].copy_(COMPRESSIONS[precision](tensor.detach()))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch.export import ExportedProgram
 
-from edgekit.mobilenet.compression import MIN_SIZE, compress_weights
+from edgekit.mobilenet.compression import compress_weights, is_compressed
 from edgekit.mobilenet.float16 import round_weights
 from edgekit.option import option_strings
 from edgekit.precision import COMPRESSED, INT8
@@ -99,7 +99,7 @@ def _weights_of(job: ConvertJob) -> ExportedProgram:
 def _to_nearest(compressed: ExportedProgram) -> ExportedProgram:
     """Round compressed weights to float16 one by one, in place: moved to keep a sum, they would not be the table's any more."""
     for tensor in compressed.state_dict.values():
-        if tensor.dim() >= 2 and tensor.numel() > MIN_SIZE:
+        if is_compressed(tensor.shape):
             tensor.data = tensor.data.half().float()
     return compressed
 

@@ -34,34 +34,14 @@ from executorch.backends.xnnpack.utils.xnnpack_constants import UINT64_MAX, XNN_
 from executorch.exir._serialize._named_data_store import NamedDataStore
 from torch import Tensor
 
-from edgekit.mobilenet.compression import MIN_SIZE
+from edgekit.mobilenet.compression import find_integers, is_compressed
 from edgekit_executorch.padding import PaddedConv2d
 from edgekit_executorch.pointwise import fully_connected, is_pointwise
 
 LINEAR = "aten.linear.default"
 _Linear: Any = _node_visitor_dict[LINEAR]  # as in pointwise.py: its own name is unusable
 _MAX = 127
-_SMALLEST = 2.0**-24  # of float16's numbers
 _ALIGNMENT = 16  # of constants, in bytes: CONSTANT_TENSOR_ALIGNMENT in executorch/exir/_serialize
-
-
-def find_scales(weights: Tensor) -> Tensor:
-    """Find the scales of weights that were chosen as integers times scales.
-
-    Args:
-        weights: float32 (O, ...).
-
-    Returns:
-        float32 (O). Divided by them the weights are integers of -127 to 127; multiplied again they are the weights, bit for bit.
-
-    Raises:
-        ValueError: they are not.
-    """
-    filters = weights.flatten(1)
-    scales = (filters.abs().amax(1).double() / _MAX).clamp(min=_SMALLEST).half().float()
-    if not torch.equal((filters / scales[:, None]).round().clamp(-_MAX, _MAX) * scales[:, None], filters):
-        raise ValueError("these weights are not int8 times a float16 scale per output channel")
-    return scales
 
 
 class IntegerConv2d(PaddedConv2d):
@@ -112,7 +92,7 @@ def integer_filters() -> Iterator[None]:
 
 
 def _is_compressed(node: torch.fx.Node) -> bool:
-    return bool(get_input_node(node, 1).meta["val"].numel() > MIN_SIZE)
+    return is_compressed(get_input_node(node, 1).meta["val"].shape)
 
 
 def _define_fully_connected(
@@ -125,7 +105,8 @@ def _define_fully_connected(
     convert_to_nhwc: bool,
 ) -> None:
     image, weight = get_input_node(node, 0), get_input_node(node, 1)
-    scales = find_scales(get_param_tensor(visitor.exported_program, weight).detach())
+    _, found = find_integers(get_param_tensor(visitor.exported_program, weight).detach().numpy())
+    scales = torch.from_numpy(found).flatten().float()
     visitor.define_tensor(image, xnn_graph, vals_to_ids, convert_to_nhwc=convert_to_nhwc)
     visitor.define_tensor(weight, xnn_graph, vals_to_ids, quant_params=_per_channel(weight, scales))
     # The bytes of [K, C, 1, 1] are those of [K, C].

@@ -13,12 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
-from edgekit.mobilenet.compression import MIN_SIZE
-
-_MAX = 127
-_SMALLEST = 2.0**-24  # of float16's numbers
+from edgekit.mobilenet.compression import find_integers, is_compressed
 
 
 def store_integers(model: ir.Model) -> None:
@@ -31,7 +27,7 @@ def store_integers(model: ir.Model) -> None:
     for value in list(graph.initializers.values()):
         assert value.const_value is not None
         weights = value.const_value.numpy()
-        if weights.ndim < 2 or weights.size <= MIN_SIZE:
+        if not is_compressed(weights.shape):
             continue
         integers, scales = find_integers(weights)
         stored = ir.Value(name=f"{value.name}.int8", const_value=ir.tensor(integers))
@@ -43,23 +39,3 @@ def store_integers(model: ir.Model) -> None:
             graph.register_initializer(new)
         graph.insert_before(graph[0], [exact, product])
         del graph.initializers[str(value.name)]
-
-
-def find_integers(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float16]]:
-    """Find the integers and scales of weights that were chosen as integers times scales.
-
-    Args:
-        weights: (O, ...).
-
-    Returns:
-        The integers, -127 to 127, and the scales, (O, 1, ...). Their products are the weights, bit for bit.
-
-    Raises:
-        ValueError: they are not.
-    """
-    largest = np.abs(weights).max(axis=tuple(range(1, weights.ndim)), keepdims=True).astype(np.float64)
-    scales: NDArray[np.float16] = np.maximum(largest / _MAX, _SMALLEST).astype(np.float16)
-    integers = np.rint(weights / scales.astype(np.float64)).astype(np.int8)
-    if not np.array_equal(integers * scales.astype(np.float32), weights):
-        raise ValueError("these weights are not int8 times a float16 scale per output channel")
-    return integers, scales

@@ -10,34 +10,17 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgekit.mobilenet.compression import MIN_SIZE, compress_weights, quantize_channels
+from edgekit.mobilenet.compression import MIN_SIZE, compress_weights
 from edgekit.testing import Made
-from edgekit_onnx.weights import find_integers, store_integers
+from edgekit_onnx.weights import store_integers
 
 Images = list[NDArray[np.float32]]
 
 
-@given(
-    st.integers(0, 2**32 - 1), st.sampled_from([(8, 300), (16, 16, 3, 3), (300, 1, 3, 3)]), st.sampled_from([1e-7, 1e-2, 1, 300])
-)
-def test_integers_and_scales_give_back_the_weights_bit_for_bit(seed: int, shape: tuple[int, ...], size: float) -> None:
-    values = np.random.default_rng(seed).normal(scale=size, size=shape).astype(np.float32)
-    values[0] = 0  # a channel that was pruned
-    weights = quantize_channels(torch.from_numpy(values)).numpy()
-    integers, scales = find_integers(weights)
-    assert integers.dtype == np.int8
-    assert integers.min() >= -127
-    np.testing.assert_array_equal(integers * scales.astype(np.float32), weights)
-
-
 def test_weights_that_nobody_compressed_are_an_error() -> None:
     weights = np.random.default_rng(0).normal(size=(8, 300)).astype(np.float32)
-    with pytest.raises(ValueError, match="int8"):
-        find_integers(weights)
     value = ir.Value(name="w", const_value=ir.tensor(weights))
     with pytest.raises(ValueError, match="int8"):
         store_integers(ir.Model(ir.Graph([], [], nodes=[], initializers=[value]), ir_version=10))

@@ -6,15 +6,13 @@ from typing import Any
 
 import numpy as np
 import openvino
-from numpy.typing import NDArray
 from openvino import opset1 as ops
 
-from edgekit.mobilenet.compression import MIN_SIZE
+from edgekit.mobilenet.compression import find_integers, is_compressed
 from edgekit_openvino.rounding import replace
 
 # The layer that turns a float16 constant back into float32 takes 430 bytes of XML; fewer values than these save less than that.
 _FEWEST_HALVED = 216
-_LARGEST_STEP = 127
 # product -> how many axes of its weights count its output channels
 _PRODUCTS = {"Convolution": 1, "GroupConvolution": 2, "MatMul": 1}
 
@@ -45,27 +43,6 @@ def store_integers(model: Any) -> None:
         if (axes := _PRODUCTS.get(node.get_type_name())) is None:
             continue
         weights = node.input_value(1).get_node()
-        if weights.get_type_name() == "Constant" and weights.data.size > MIN_SIZE:
+        if weights.get_type_name() == "Constant" and is_compressed(weights.data.shape):
             integers, scales = find_integers(weights.data, axes)
             replace(weights, ops.multiply(ops.convert(ops.constant(integers), "f32"), ops.constant(scales.astype(np.float32))))
-
-
-def find_integers(weights: NDArray[np.float32], axes: int = 1) -> tuple[NDArray[np.int8], NDArray[np.float16]]:
-    """Find the integers and scales of weights that were chosen as integers times scales.
-
-    Args:
-        weights: (O, ...), or (G, O / G, ...).
-        axes: how many axes there are before the filters' own.
-
-    Returns:
-        The integers, -127 to 127, and the scales, (O, 1, ...). Their products are the weights, bit for bit.
-
-    Raises:
-        ValueError: they are not.
-    """
-    largest = np.abs(weights).max(axis=tuple(range(axes, weights.ndim)), keepdims=True).astype(np.float64)
-    scales: NDArray[Any] = np.maximum(largest / _LARGEST_STEP, 2.0**-24).astype(np.float16)
-    integers = np.rint(weights / scales.astype(np.float64)).astype(np.int8)
-    if not np.array_equal(integers * scales.astype(np.float32), weights):
-        raise ValueError("these weights are not int8 times a float16 scale per output channel")
-    return integers, scales

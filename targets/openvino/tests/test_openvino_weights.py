@@ -6,15 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import openvino
-import pytest
 import torch
 from numpy.typing import NDArray
 
-from edgekit.mobilenet.compression import MIN_SIZE, compress_weights, quantize_channels
+from edgekit.mobilenet.compression import MIN_SIZE, compress_weights
 from edgekit.testing import Made
 from edgekit_openvino.size import strip_details
 from edgekit_openvino.target import OpenVINOTarget
-from edgekit_openvino.weights import find_integers
 
 Images = Sequence[NDArray[np.float32]]
 Run = Callable[[Made, Images], NDArray[np.float64]]
@@ -22,21 +20,6 @@ Run = Callable[[Made, Images], NDArray[np.float64]]
 
 def sqnr_db(expected: NDArray[np.float64], answers: NDArray[np.float64]) -> float:
     return float(10 * np.log10((expected**2).sum() / max(((answers - expected) ** 2).sum(), 1e-30)))
-
-
-@pytest.mark.parametrize("shape", [(8, 16, 3, 3), (32, 64), (16, 1, 1, 5, 5)])
-def test_integers_and_scales_give_back_what_was_chosen(shape: tuple[int, ...]) -> None:
-    weights = quantize_channels(torch.randn(shape, generator=torch.Generator().manual_seed(0))).numpy()
-    weights[3] = 0
-    integers, scales = find_integers(weights, axes=2 if len(shape) == 5 else 1)
-    assert (str(integers.dtype), str(scales.dtype)) == ("int8", "float16")
-    assert scales.shape == (shape[0], *[1] * (len(shape) - 1))
-    np.testing.assert_array_equal(integers * scales.astype(np.float32), weights)
-
-
-def test_other_weights_are_refused() -> None:
-    with pytest.raises(ValueError, match="not int8 times a float16 scale"):
-        find_integers(np.linspace(-1, 1, 64, dtype=np.float32).reshape(4, 16))
 
 
 def test_weights_of_more_than_a_few_values_are_int8(digits: Mapping[str, Made]) -> None:

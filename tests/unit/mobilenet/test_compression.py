@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,7 +17,9 @@ from edgekit.mobilenet.compression import (
     MIN_SIZE,
     compress_network,
     compress_weights,
+    find_integers,
     find_palette,
+    is_compressed,
     keep_sums,
     palettize,
     prune,
@@ -131,6 +135,41 @@ class TestQuantizeChannels:
         assert torch.equal(quantized[2], torch.zeros(4))
 
 
+class TestFindIntegers:
+    @given(
+        st.integers(0, 2**32 - 1),
+        st.sampled_from([(8, 300), (16, 16, 3, 3), (300, 1, 3, 3), (16, 2, 1, 5, 5)]),
+        st.sampled_from([1e-7, 1e-4, 1e-2, 1, 300]),
+    )
+    def test_their_products_are_the_chosen_weights_bit_for_bit(self, seed: int, shape: tuple[int, ...], size: float) -> None:
+        values = np.random.default_rng(seed).normal(scale=size, size=shape).astype(np.float32)
+        values[0] = 0  # a channel that was pruned
+        groups = 2 if len(shape) == 5 else 1
+        weights = quantize_channels(torch.from_numpy(values).flatten(0, groups - 1)).numpy().reshape(shape)
+        integers, scales = find_integers(weights, axes=groups)
+        assert (str(integers.dtype), str(scales.dtype)) == ("int8", "float16")
+        assert scales.shape == (*shape[:groups], *[1] * (len(shape) - groups))
+        assert scales.min() > 0
+        assert integers.min() >= -127
+        np.testing.assert_array_equal(integers * scales.astype(np.float32), weights)
+
+    @pytest.mark.parametrize("change", [1e-3, 2.0])
+    def test_weights_that_nobody_chose_are_an_error(self, filters: Tensor, change: float) -> None:
+        """One weight off: a little, or so far that the others are steps of no scale."""
+        weights = quantize_channels(filters).numpy()
+        find_integers(weights)
+        weights[3, 0, 0, 0] += change * np.abs(weights[3]).max()
+        with pytest.raises(ValueError, match="not int8 times a float16 scale"):
+            find_integers(weights)
+
+
+@pytest.mark.parametrize(
+    ("shape", "compressed"), [((2, MIN_SIZE // 2), False), ((2, MIN_SIZE // 2 + 1), True), ((MIN_SIZE + 1,), False), ((), False)]
+)
+def test_filters_of_some_size_are_compressed_and_biases_are_not(shape: tuple[int, ...], compressed: bool) -> None:
+    assert is_compressed(shape) == compressed
+
+
 @pytest.mark.parametrize("bits", [4, 6, 8])
 def test_palettes_have_as_many_values_as_bits_can_tell_apart(filters: Tensor, bits: int) -> None:
     palettized = palettize(filters, bits)
@@ -156,7 +195,7 @@ def test_a_program_and_its_network_get_the_same_weights(network: MobileNet, prec
     program, stored = chosen.state_dict, round_weights(chosen).state_dict
     twin = compress_network(network, precision).state_dict()
     rounded = round_weights(exported).state_dict
-    compressed = [name for name, tensor in before.items() if tensor.dim() >= 2 and tensor.numel() > MIN_SIZE]
+    compressed = [name for name, tensor in before.items() if is_compressed(tensor.shape)]
     assert len(compressed) == 23
     for name, original in before.items():
         assert torch.equal(exported.state_dict[name], original), "the original is left alone"
