@@ -18,7 +18,7 @@ import json
 import timeit
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ from edgekit.parity import Parity, judge
 from edgekit.pipeline import answer_samples
 from edgekit.precision import APPROXIMATE, COMPRESSED, INT8
 from edgekit.preprocessing import Preprocessing
-from edgekit.quantization.program import capture_int8, quantise
+from edgekit.quantization.program import Quantised, capture_int8, quantise
 from edgekit.reference import Reference, compute_int8_reference, compute_reference
 from edgekit.samples import make_samples
 from edgekit.target import Conversion, ConvertJob, LoadJob, Program, Runner, Target
@@ -53,10 +53,11 @@ INT8_DISTURBANCE = 1.0  # an int8 program is its own noise: on this model a laye
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """One network, as targets are given it."""
+    """One network, as targets are given it; what its int8 program was captured from."""
 
     float32: Program
     int8: Program
+    quantised: Quantised
 
     def of(self, precision: str) -> Program:
         """What is converted to a precision."""
@@ -78,8 +79,9 @@ class Case:
     reference: Reference
 
 
+@cache
 def make_case() -> Case:
-    """Capture and quantise the embedded model twice, and compute its reference."""
+    """Capture and quantise the embedded model twice, and compute its reference: once in a process, for all targets."""
     checkpoint = open_checkpoint(MODEL)
     network = checkpoint.network()
     samples = make_samples(checkpoint.preprocessing, size=checkpoint.spec.resolution)
@@ -87,15 +89,17 @@ def make_case() -> Case:
     reference = compute_reference(network, network.output_names, samples, compressed=COMPRESSED)
     int8 = compute_int8_reference(trained.int8.exported.module(), network.output_names, samples)
     # last, for it changes the network
-    disturbed = capture_program(disturb(network)), _capture(disturb(network, INT8_DISTURBANCE), checkpoint.preprocessing).int8
-    return Case(trained, Captured(*disturbed), replace(reference, approximate={**reference.approximate, INT8: int8}))
+    disturbed = capture_program(disturb(network))
+    far = _capture(disturb(network, INT8_DISTURBANCE), checkpoint.preprocessing)
+    return Case(trained, replace(far, float32=disturbed), replace(reference, approximate={**reference.approximate, INT8: int8}))
 
 
 def _capture(network: MobileNet, preprocessing: Preprocessing) -> Captured:
     program = capture_program(network)
     pictures = [Image.fromarray(pixels) for pixels in digits.held_out()[0][-CALIBRATION:]]  # parity takes the first ones
     images_nchw = [torch.from_numpy(preprocessing.normalise(preprocessing.pixels(picture))) for picture in pictures]
-    return Captured(program, capture_int8(quantise(program, images_nchw)))
+    quantised = quantise(program, images_nchw)
+    return Captured(program, capture_int8(quantised), quantised)
 
 
 def disturb(network: MobileNet, size: float = DISTURBANCE) -> MobileNet:
@@ -181,6 +185,7 @@ class TargetContract:
 
     def test_artifacts_pass_when_read_back_from_disk(self, target: Target, case: Case, made: Mapping[str, Made]) -> None:
         """Every precision, against the float64 reference of the network that has its weights."""
+        assert made.keys() == target.tolerances.keys()
         for artifact in made.values():
             parity = artifact.judge(target, case.reference)
             assert parity.passed, (artifact.precision, parity.problems)

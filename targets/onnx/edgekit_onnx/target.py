@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 MIN_OPSET, MAX_OPSET = 18, 23
 SATURATION_NOTE = (
     "on x86 CPUs without VNNI (AVX2, older AVX-512) set ONNX Runtime's session option session.x64quantprecision to 1, as edgekit "
-    "does: its int8 kernels saturate else, and answers are wrong; on other CPUs leave it out, for it only costs time there"
+    "does: its int8 kernels saturate else, and answers are wrong; on other CPUs leave it out, for it only costs time there; "
+    "weights of 7 bits (--weight-bits 7) need it nowhere"
 )
 
 
@@ -80,9 +81,10 @@ class OnnxTarget:
         if not MIN_OPSET <= options.opset <= MAX_OPSET:
             raise UsageError(f"opset must be between {MIN_OPSET} and {MAX_OPSET}, not {options.opset}")
         from edgekit_onnx.converter import export
+        from edgekit_onnx.overflow import may_overflow
 
         path, ir_version = export(job, opset=options.opset)
-        notes = (SATURATION_NOTE,) if job.precision == INT8 else ()
+        notes = (SATURATION_NOTE,) if job.precision == INT8 and may_overflow(path) else ()
         return Conversion(path, f"ONNX opset {options.opset}, IR {ir_version}", option_strings(options), notes)
 
     def load(self, job: LoadJob) -> Runner:

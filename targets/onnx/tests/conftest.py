@@ -21,11 +21,10 @@ from edgekit.quantization.exact import ExactInt8
 from edgekit.quantization.program import capture_int8, quantise
 from edgekit.quantization.unit import units_of
 from edgekit.target import LoadJob
-from edgekit.testing import Made, make_artifact
+from edgekit.testing import Made, make_artifact, make_case
 from edgekit_onnx.runner import OnnxRunner
 from edgekit_onnx.target import OnnxTarget
 
-CALIBRATION = 16
 Image = NDArray[np.float32]
 Run = Callable[..., NDArray[np.float64]]
 
@@ -69,21 +68,17 @@ def optimised_operators() -> Callable[..., Counter[str]]:
 
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Made]:
-    """The embedded model, a V3-Small: float32, int8-weights, int8, and `mixed`, int8 with units kept in float."""
-    images = input_tensor(held_out()[0])
-    program = capture_program(open_checkpoint("digits").network())
-    quantised = quantise(program, [image[None] for image in images[:CALIBRATION]])
-    units = units_of(quantised.module)
-    programs = {
-        "float32": program,
-        "int8-weights": program,
-        "int8": capture_int8(quantised),
+    """The embedded model, a V3-Small, by precision; int8 with weights of 7 bits; and `mixed`, int8 with units kept in float."""
+    trained = make_case().trained
+    quantised, units = trained.quantised, units_of(trained.quantised.module)
+    programs = {precision: trained.of(precision) for precision in OnnxTarget.tolerances} | {
+        "int8 of 7 bits": capture_int8(quantise(quantised.program, quantised.images_nchw, weight_bits=7)),
         "mixed": capture_int8(quantised, {*units[:2], units[20], units[30], units[-1]}),
     }
 
     def make(name: str) -> Made:
-        precision = "int8" if name == "mixed" else name
-        return make_artifact(OnnxTarget(), programs[name], precision, tmp_path_factory.mktemp(name))
+        precision = name if name in OnnxTarget.tolerances else "int8"
+        return make_artifact(OnnxTarget(), programs[name], precision, tmp_path_factory.mktemp("artifact"))
 
     return {name: make(name) for name in programs}
 
@@ -91,7 +86,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Made]:
 @pytest.fixture(scope="session")
 def pictures() -> list[Image]:
     """Digits that the model was not calibrated on, 1x1x32x32."""
-    return [image[None] for image in input_tensor(held_out()[0])[CALIBRATION:][:24].numpy()]
+    return [image[None] for image in input_tensor(held_out()[0])[:24].numpy()]
 
 
 @pytest.fixture(scope="session")

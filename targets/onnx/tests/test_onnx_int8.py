@@ -13,10 +13,11 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from edgekit.machine import describe_machine
 from edgekit.parity import sqnr_db
+from edgekit.target import LoadJob
 from edgekit.testing import Made
-from edgekit_onnx.session import SUMS_IN_32_BITS
+from edgekit_onnx.overflow import cpu_overflows
+from edgekit_onnx.session import session_options
 from edgekit_onnx.target import OnnxTarget
 
 PRODUCTS = 54
@@ -86,9 +87,34 @@ def test_kernels_that_saturate_are_caught(digits: Mapping[str, Made], pictures: 
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(digits["int8"].conversion.path, options)
     plain = np.concatenate([session.run(None, {"image": image})[0] for image in pictures])
-    machine = describe_machine()
-    saturates = machine.architecture == "x86_64" and not SUMS_IN_32_BITS & set(machine.instruction_sets)
-    assert (sqnr_db(expected=expected, actual=plain) < ENOUGH_DB) == saturates
+    assert (sqnr_db(expected=expected, actual=plain) < ENOUGH_DB) == cpu_overflows()
+
+
+def test_weights_of_7_bits_need_no_session_option(
+    digits: Mapping[str, Made], pictures: Images, run: Run, run_exactly: Run
+) -> None:
+    """On any CPU: nothing is set, nothing is said, and the numbers are the program's."""
+    made = digits["int8 of 7 bits"]
+    assert made.conversion.notes == ()
+    assert not _exact_kernels_are_asked_for(made)
+    assert sqnr_db(expected=run_exactly(made, pictures), actual=run(made, pictures)) > ENOUGH_DB
+
+
+@pytest.mark.parametrize("overflows", [True, False])
+def test_the_session_option_is_set_where_the_cpu_and_the_weights_need_it(
+    digits: Mapping[str, Made], monkeypatch: pytest.MonkeyPatch, overflows: bool
+) -> None:
+    monkeypatch.setattr("edgekit_onnx.session.cpu_overflows", lambda: overflows)
+    needed = {name for name, made in digits.items() if _exact_kernels_are_asked_for(made)}
+    assert needed == ({"int8", "mixed"} if overflows else set())
+
+
+def _exact_kernels_are_asked_for(made: Made) -> bool:
+    options = session_options(LoadJob(made.conversion.path, made.precision, {}, made.program.inputs, made.program.outputs, 1))
+    try:
+        return bool(options.get_session_config_entry("session.x64quantprecision") == "1")
+    except RuntimeError:  # not set
+        return False
 
 
 @pytest.mark.parametrize("change", ["zero point", "weights", "bias"])
