@@ -67,7 +67,7 @@ def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loopback]:
     keygen = shutil.which("ssh-keygen")
     if not sshd or not keygen:
         message = "no sshd or no ssh on this machine: apt-get install openssh-server openssh-client"
-        if os.environ.get("EDGEKIT_REQUIRE_SSHD"):
+        if os.environ.get("EDGEKIT_REQUIRE_BOARD_TOOLS"):
             pytest.fail(message)
         pytest.skip(message)
     folder = tmp_path_factory.mktemp("sshd")
