@@ -6,8 +6,7 @@ In a block (one runtime, unit and precision) the latency of network m in setting
 
 with the charges f of `cost`. theta has a normal prior whose mean is the block's profile, what similar settings deviate from it, and
 the setting's own scale; exp keeps every unit cost above 0, and the error is relative. beta is what the sum cannot tell about a
-network: the mean of its residuals in similar settings, for a network of the same family half as much, and 0 for a family that is
-not in the file.
+network: the mean of its residuals in similar settings, or of its family's if it has none, and 0 for a family not in the file.
 """
 
 from __future__ import annotations
@@ -33,6 +32,7 @@ OWN = 0.7  # standard deviation of a log unit cost around the profile
 PROFILE_ROOT = 0.5  # of a profile around the scales of `cost`, where nothing better is known
 PROFILE = 0.4  # of a runtime's profile around its parent's
 SCALE = 1.0  # of a setting's scale around the first estimate
+KIN = 0.03  # weight of a relative's residual beside the network's own, from another setting
 STEPS = 8  # of Gauss and Newton
 TINY = 1e-9
 # Whose profile another block's starts from: floats on a CPU with most networks; likewise for NPUs.
@@ -66,6 +66,9 @@ class Panel:
         there: 1.0 where there is a figure.
         likeness: (settings, settings) exp of minus the distance; 0 on the diagonal.
         lift: (setting, statistic) -> log of how much longer this statistic is than the mean of all that the source gives.
+        rows: of the settings.
+        loose_rows: of the settings, by what runs have in common.
+        columns: of the networks.
     """
 
     block: Block
@@ -77,13 +80,13 @@ class Panel:
     there: Array
     likeness: Array
     lift: dict[tuple[int, str], float]
+    rows: dict[Setting, int]
+    loose_rows: dict[tuple[str, ...], int]
+    columns: dict[Network, int]
 
     def row(self, setting: Setting) -> int | None:
         """Of a setting, or else of another run of it, or None."""
-        for i, known in enumerate(self.settings):
-            if known == setting:
-                return i
-        return next((i for i, known in enumerate(self.settings) if known.loosely == setting.loosely and self.there[i].any()), None)
+        return self.rows.get(setting, self.loose_rows.get(setting.loosely))
 
 
 @dataclass
@@ -150,12 +153,15 @@ def _panel(block: Block, figures: Sequence[Figure], empty: Sequence[Setting]) ->
     for figure in figures:
         at = rows[figure.setting], columns[figure.network]
         lifts[at[0], figure.statistic].append(figure.log_ms - logs[at])
-    likeness = np.array([[np.exp(-distance(a, b)) if a is not b else 0.0 for b in settings] for a in settings])
+    likeness = np.zeros((len(settings), len(settings)))
+    for i, setting in enumerate(settings):
+        likeness[i, :i] = likeness[:i, i] = [np.exp(-distance(setting, other)) for other in settings[:i]]
     work = np.array([charges_of(network, block) for network in networks])
     families = np.array([family_of(network.name) for network in networks])
     there = (count > 0).astype(float)
+    loose = {setting.loosely: i for i, setting in reversed(list(enumerate(settings)))}
     lift = {key: float(np.median(values)) for key, values in lifts.items()}
-    return Panel(block, settings, networks, families, work, logs, there, likeness, lift)
+    return Panel(block, settings, networks, families, work, logs, there, likeness, lift, rows, loose, columns)
 
 
 def fit(panels: dict[Block, Panel], there: dict[Block, Array] | None = None, only: Iterable[Block] | None = None) -> dict[Block, Fitted]:
@@ -214,10 +220,10 @@ def _fit_block(panel: Panel, there: Array, profile: Array) -> Fitted:
     near = panel.likeness * np.where(fresh, 1.0, np.exp(-1.5 * slower)) * known[None]
     deviation = theta - profile
     deviation = deviation - _mean_of_terms(deviation)[:, None]
-    weight = near * (count / (count + 5.0))[None]
-    around = weight @ deviation / (weight.sum(1, keepdims=True) + 0.1)
+    near = near * (np.maximum(count - 1, 0) / (count + 4.0))[None]  # a setting of one figure has no profile to lend
+    around = near @ deviation / (near.sum(1, keepdims=True) + 1e-4)
     residual = (panel.logs - _log_sum(panel.work, theta)) * there
-    beta = _smoothed(near, residual, there, panel.families, panel.networks)
+    beta = _smoothed(near, residual, there, panel.networks)
     scale = _mean(panel.logs - beta - np.log(panel.work @ np.exp(profile + around).T).T, there, 1)
     guessed = (near @ scale) / np.maximum(near.sum(1), TINY)
     scale = np.where(known, scale, guessed)
@@ -236,22 +242,22 @@ def _log_sum(work: Array, theta: Array) -> Array:
     return result
 
 
-def _smoothed(near: Array, residual: Array, there: Array, families: npt.NDArray[np.str_], networks: Sequence[Network]) -> Array:
-    """The mean residual of each network, and half as much of its family, in the settings around each."""
-    kin = kinship(networks, families, networks, families)
+def _smoothed(near: Array, residual: Array, there: Array, networks: Sequence[Network]) -> Array:
+    """The mean residual of each network, or of its family, in the settings around each."""
+    kin = kinship(networks, networks)
     total, weight = near @ (residual * there) @ kin.T, near @ there @ kin.T
-    result: Array = total / (weight + 0.1)
+    result: Array = total / (weight + 1e-3)
     return result
 
 
-def kinship(
-    asked: Sequence[Network], asked_families: Sequence[str] | npt.NDArray[np.str_], known: Sequence[Network], families: npt.NDArray[np.str_]
-) -> Array:
-    """How much a known network's residual says of another: 1 for itself, half for its family, 0 for others."""
-    same = np.array([[a == b for b in known] for a in asked], float)
-    family = np.array([[a == b for b in families] for a in asked_families], float)
-    result: Array = np.maximum(same, 0.5 * family)
-    return result
+def kinship(asked: Sequence[Network], known: Sequence[Network], relative: float = KIN) -> Array:
+    """How much a known network's residual says of another: 1 for itself, `relative` for its family, 0 for others."""
+    families = np.array([family_of(network.name) for network in known])
+    rows = [
+        np.where(families == family_of(network.name), np.where([network == other for other in known], 1.0, relative), 0.0)
+        for network in asked
+    ]
+    return np.array(rows, float).reshape(len(asked), len(known))
 
 
 def _mean(values: Array, weight: Array, axis: int) -> Array:

@@ -1,4 +1,4 @@
-"""Predictions for networks in settings, with their tier and their interval."""
+"""What a fit says of networks in settings: latency, spread, and whether it was ever shown such an operator."""
 
 from __future__ import annotations
 
@@ -7,112 +7,95 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from edgekit.projection.cost import unseen
-from edgekit.projection.figure import Figure, Network
-from edgekit.projection.fit import TINY, Array, Block, Fitted, Panel, charges_of, kinship
-from edgekit.projection.networks.catalogue import family_of, workload_of
-from edgekit.projection.setting import Setting
-from edgekit.projection.workload import Kind
+from edgekit.projection.figure import Network
+from edgekit.projection.fit import Array, Fitted, Panel, charges_of, kinship
+from edgekit.projection.networks.catalogue import workload_of
+from edgekit.projection.workload import KINDS, Kind, Workload
 
 Tier = Literal["published", "calibrated", "anchored", "specification"]
-FLOOR = 0.05  # of a prediction's own spread in log ms: what re-measuring alone changes, and a little for the sum
+FLOOR = 0.05  # of a prediction's own spread in log ms: what measuring again changes, and a little for the sum
+OWN_FAMILY = 0.5  # weight of a relative's residual in the same setting
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A prediction before its interval.
+@dataclass(frozen=True)
+class Surface:
+    """Predictions for networks in all settings of a block.
 
     Attributes:
-        block: whose unit costs were used.
-        log_ms: natural logarithm of the latency in ms.
-        spread: standard deviation that the fit gives it, in log ms.
-        tier: "calibrated" by figures of two or more networks in the setting, "anchored" by one, "specification" by none.
-        kin: whether a figure of the network's family is among the block's figures.
-        unseen: kinds of operators that no figure of the setting had.
+        log_ms: (settings, networks) natural logarithm of the latency in ms.
+        spread: (settings, networks) standard deviation that the fit gives it.
+        unseen: (settings, networks, kinds) kinds of operators that the network has and no figure of the setting had.
+        kin: (networks,) whether the block has a figure of the network's family.
     """
 
-    block: Block
-    log_ms: float
-    spread: float
-    tier: Tier
-    kin: bool
-    unseen: tuple[Kind, ...]
+    log_ms: Array
+    spread: Array
+    unseen: npt.NDArray[np.bool_]
+    kin: npt.NDArray[np.bool_]
 
 
-def estimate(fitted: Fitted, there: Array, network: Network, setting: Setting, statistic: str = "") -> Estimate | None:
-    """Predict one network in one setting, or None if the operators or the setting are not known.
+def survey(fitted: Fitted, there: Array, networks: Sequence[Network]) -> Surface:
+    """Predict networks, whose operators must be known, in all settings of a block.
 
     Args:
-        fitted: the setting's block.
-        there: the figures that the block was fitted on.
-        network: to be predicted.
-        setting: a row of the block, or another run of one.
-        statistic: to be predicted; by default the mean of those that the source gives.
+        fitted: the block.
+        there: (settings, networks) the figures that it was fitted on.
+        networks: to be predicted.
     """
     panel = fitted.panel
-    row = panel.row(setting)
-    work = charges_of(network, panel.block)
-    if row is None or work is None:
-        return None
-    log_ms, spread = _at(fitted, row, work)
-    kin = kinship([network], [family_of(network.name)], panel.networks, panel.families)[0]
-    log_ms += _beta(fitted, there, row, kin) + panel.lift.get((row, statistic), 0.0)
-    return Estimate(panel.block, log_ms, spread, tier_of(there[row]), bool(there[:, kin > 0].any()), _unseen(panel, there[row], network))
+    work = np.array([charges_of(network, panel.block) for network in networks])
+    terms = np.exp(fitted.theta)[:, None, :] * work[None]
+    total = terms.sum(2)
+    share = terms / total[:, :, None]
+    spread = np.sqrt(np.einsum("dmk,dkl,dml->dm", share, fitted.spread, share, optimize=True) + FLOOR**2)
+    has = np.array([kinds_in(work_of(network)) for network in networks])
+    shown = there @ np.array([kinds_in(work_of(network)) for network in panel.networks], float) > 0
+    kin = (kinship(networks, panel.networks) * there.any(0)).any(1)
+    return Surface(np.log(total) + _beta(fitted, there, networks), spread, has[None] & ~shown[:, None], kin)
 
 
-def tier_of(there: Array) -> Tier:
-    """Of a setting, by the networks that it has figures of."""
-    count = int((there > 0).sum())
+def tier_of(count: int) -> Tier:
+    """Of a setting with figures of so many networks."""
     return "calibrated" if count >= 2 else "anchored" if count else "specification"
 
 
-def _at(fitted: Fitted, row: int, work: Array) -> tuple[float, float]:
-    terms = np.exp(fitted.theta[row]) * work
-    share = terms / terms.sum()
-    return float(np.log(terms.sum())), float(np.sqrt(share @ fitted.spread[row] @ share + FLOOR**2))
+def _beta(fitted: Fitted, there: Array, networks: Sequence[Network]) -> Array:
+    """What the residuals of the same network and of its family say: in similar settings, and then in this one."""
+    known = fitted.panel.networks
+    whole = (fitted.residual + fitted.beta) * there
+    kin = kinship(networks, known)
+    around = (fitted.near @ whole @ kin.T) / (fitted.near @ there @ kin.T + 1e-3)
+    own = kinship(networks, known, OWN_FAMILY)
+    rest: Array = (whole @ own.T - around * (there @ own.T)) / (there @ own.T + 0.5)
+    return around + rest
 
 
-def _beta(fitted: Fitted, there: Array, row: int, kin: Array) -> float:
-    """What the residuals of the same network and of its family say: in similar settings, and in this one."""
-    around = fitted.near[row] @ ((fitted.residual + fitted.beta) * there) @ kin
-    weight = fitted.near[row] @ there @ kin
-    own = there[row] * kin
-    from_around = around / (weight + 0.1)
-    own_residual = (fitted.residual[row] + fitted.beta[row] - from_around) @ own
-    return float(from_around + own_residual / (own.sum() + 0.5))
-
-
-def _unseen(panel: Panel, there: Array, network: Network) -> tuple[Kind, ...]:
+def work_of(network: Network) -> Workload:
+    """Of a network whose operators are known."""
     work = workload_of(network.name, network.width, network.resolution)
-    seen: set[Kind] = set()
-    for used, known in zip(there, panel.networks, strict=True):
-        other = workload_of(known.name, known.width, known.resolution) if used else None
-        seen |= other.kinds if other else set()
-    return unseen(work, frozenset(seen)) if work else ()
+    assert work
+    return work
 
 
-def by_macs(panel: Panel, there: Array, network: Network, setting: Setting) -> float | None:
-    """The yardstick: log ms by multiply-accumulates alone, at the median ms per MAC of the setting's figures, or of the block's."""
-    row, work = panel.row(setting), workload_of(network.name, network.width, network.resolution)
-    if row is None or work is None:
-        return None
-    macs = np.log([_macs(known) for known in panel.networks])
-    rate = panel.logs - macs
-    used = there[row] > 0
-    rates = rate[row][used] if used.any() else rate[there > 0]
-    return float(np.median(rates) + np.log(work.macs)) if len(rates) else None
+def kinds_in(work: Workload) -> npt.NDArray[np.bool_]:
+    """Which of `KINDS` a workload has."""
+    return np.array([kind in work.kinds for kind in KINDS])
 
 
-def _macs(network: Network) -> int:
-    work = workload_of(network.name, network.width, network.resolution)
-    assert work  # a panel has only networks with known operators
-    return work.macs
+def names_of(mask: npt.NDArray[np.bool_]) -> tuple[Kind, ...]:
+    """The kinds of a mask over `KINDS`."""
+    return tuple(kind for kind, there in zip(KINDS, mask, strict=True) if there)
 
 
-def match(figures: Sequence[Figure], asked: Figure) -> Figure | None:
-    """The very figure that is asked for, if it is published."""
-    return next((figure for figure in figures if figure.key == asked.key), None)
+def by_macs(panel: Panel, there: Array, networks: Sequence[Network]) -> Array:
+    """The yardstick: (settings, networks) log ms by multiply-accumulates alone.
 
-
-__all__ = ["FLOOR", "TINY", "Estimate", "Tier", "by_macs", "estimate", "match", "tier_of"]
+    At the median ms per multiply-accumulate of the setting's figures, or of the block's where the setting has none.
+    """
+    rate = np.where(there > 0, panel.logs - np.log([work_of(network).macs for network in panel.networks]), np.nan)
+    overall = np.nanmedian(rate) if (there > 0).any() else 0.0
+    rates = [np.nanmedian(row) if np.isfinite(row).any() else overall for row in rate]
+    result: Array = np.array(rates)[:, None] + np.log([work_of(network).macs for network in networks])[None]
+    return result

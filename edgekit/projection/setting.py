@@ -136,8 +136,8 @@ def distance(first: Setting, second: Setting) -> float:
     else:
         kinds = (KINDS_OF_CORE.get(first.core, first.core), KINDS_OF_CORE.get(second.core, second.core))
         cores = 2.0 if kinds[0] == kinds[1] else 4.0
-    threads = 1.5 * abs(first.log2_threads - second.log2_threads) * (first.unit_class == "cpu")
-    return cores + threads + 0.7 * abs(first.year - second.year)
+    threads = 2.0 * abs(first.log2_threads - second.log2_threads) * (first.unit_class == "cpu")
+    return cores + threads + abs(first.year - second.year)
 
 
 def unit_class(compute_unit: str) -> str:
