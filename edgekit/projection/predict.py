@@ -53,7 +53,7 @@ def survey(fitted: Fitted, there: Array, networks: Sequence[Network]) -> Surface
     has = np.array([kinds_in(work_of(network)) for network in networks])
     shown = there @ np.array([kinds_in(work_of(network)) for network in panel.networks], float) > 0
     kin = (kinship(networks, panel.networks) * there.any(0)).any(1)
-    return Surface(np.log(total) + _beta(fitted, there, networks), spread, has[None] & ~shown[:, None], kin)
+    return Surface(np.log(total) + beta_of(fitted, there, networks), spread, has[None] & ~shown[:, None], kin)
 
 
 def tier_of(count: int) -> Tier:
@@ -61,7 +61,7 @@ def tier_of(count: int) -> Tier:
     return "calibrated" if count >= 2 else "anchored" if count else "specification"
 
 
-def _beta(fitted: Fitted, there: Array, networks: Sequence[Network]) -> Array:
+def beta_of(fitted: Fitted, there: Array, networks: Sequence[Network]) -> Array:
     """What the residuals of the same network and of its family say: in similar settings, and then in this one."""
     known = fitted.panel.networks
     whole = (fitted.residual + fitted.beta) * there

@@ -1,0 +1,146 @@
+"""The devices that edgekit knows: what was published of them, and what was fitted to it. Read without numpy."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+
+from edgekit.errors import UsageError
+from edgekit.projection.setting import Setting
+
+TABLE = "table.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where figures come from: its short name, the citation and the licence."""
+
+    name: str
+    citation: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One published figure of the database: network, width, resolution, ms, statistic, and its citation with the line."""
+
+    network: str
+    width: float
+    resolution: int
+    latency_ms: float
+    statistic: str
+    source: Source
+    line: str
+
+    @property
+    def citation(self) -> str:
+        """To the line, where the source has lines."""
+        return f"{self.source.citation}#{self.line}" if self.line else self.source.citation
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What was fitted to a setting.
+
+    Attributes:
+        theta: log unit costs, as `cost.terms_of` names them.
+        beta: log ms that a MobileNet version is slower than the sum says, by its name in the catalogue.
+        spread: standard deviation of log ms, likewise.
+    """
+
+    theta: tuple[float, ...]
+    beta: dict[str, float]
+    spread: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One setting of the database.
+
+    Attributes:
+        setting: device, runtime and mode.
+        tier: "calibrated", "anchored" or "specification".
+        figures: published for it.
+        costs: fitted to it, or None where nothing should be fitted.
+    """
+
+    setting: Setting
+    tier: str
+    figures: tuple[Published, ...]
+    costs: Costs | None
+
+    @property
+    def networks(self) -> int:
+        """How many networks there are figures of."""
+        return len({(figure.network, figure.width, figure.resolution) for figure in self.figures})
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Of the figures, each once."""
+        return tuple(dict.fromkeys(figure.source for figure in self.figures))
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """All that ships.
+
+    Attributes:
+        settings: by device name, then as fitted.
+        widths: quantiles of the intervals, by the sort of prediction joined with "|".
+        relatives: blocks joined with "|" -> MobileNet families with figures in them.
+    """
+
+    settings: tuple[Known, ...]
+    widths: dict[str, float]
+    relatives: dict[str, tuple[str, ...]]
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Names, in alphabetical order."""
+        return tuple(sorted({known.setting.device for known in self.settings}, key=str.lower))
+
+    def of_device(self, name: str) -> tuple[Known, ...]:
+        """The settings of one device, whatever case its name is in.
+
+        Raises:
+            UsageError: no such device; names near ones.
+        """
+        wanted = " ".join(name.lower().split())
+        found = tuple(known for known in self.settings if " ".join(known.setting.device.lower().split()) == wanted)
+        if found:
+            return found
+        lower = {" ".join(device.lower().split()): device for device in self.devices}
+        near = [lower[key] for key in lower if wanted and wanted in key][:5]
+        near += [lower[key] for key in get_close_matches(wanted, list(lower), 5, 0.5) if lower[key] not in near]
+        hint = f": did you mean {', '.join(repr(device) for device in near[:5])}?" if near else ""
+        raise UsageError(f"no figures of a device {name!r}{hint} `edgekit devices` lists them")
+
+
+@cache
+def read_database() -> Database:
+    """Read the table that ships with edgekit."""
+    return from_plain(json.loads(files(__package__).joinpath(TABLE).read_text("utf-8")))
+
+
+def from_plain(content: dict[str, list]) -> Database:  # type: ignore[type-arg]
+    """The database in the table's compact form: `shipping` writes it."""
+    sources = [Source(*row) for row in content["sources"]]
+    networks = [tuple(row) for row in content["networks"]]
+    statistics, versions = content["statistics"], content["versions"]
+    settings = []
+    for row in content["settings"]:
+        fitted = row["costs"]
+        costs = fitted and Costs(
+            tuple(fitted["theta"]), dict(zip(versions, fitted["beta"], strict=True)), dict(zip(versions, fitted["spread"], strict=True))
+        )
+        figures = tuple(
+            Published(*networks[network], latency, statistics[statistic], sources[source], f"L{line}" if line else "")
+            for network, latency, statistic, source, line in row["figures"]
+        )
+        settings.append(Known(Setting(*row["setting"]), row["tier"], figures, costs or None))
+    return Database(
+        tuple(settings), dict(content["widths"]), {block: tuple(names) for block, names in content["relatives"]}
+    )

@@ -1,0 +1,186 @@
+"""A user's artifact on a named device: what is published, or else what the unit costs fitted to that device say."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgekit.errors import UsageError
+from edgekit.mobilenet.spec import MobileNetSpec
+from edgekit.precision import COMPRESSED, INT8
+from edgekit.projection.cost import charges, unseen
+from edgekit.projection.database import Database, Known, Published, read_database
+from edgekit.projection.networks.catalogue import family_of, workload_of
+from edgekit.projection.networks.mobile import mobilenet
+from edgekit.projection.setting import Setting
+from edgekit.projection.workload import Kind, Workload
+
+if TYPE_CHECKING:
+    from edgekit.manifest import ModelCard
+
+# Whose published runtimes stand for a target, the nearest first; all but the first kind are other runtimes, and it is said.
+SAME = {"coreml": ("Core ML",), "openvino": ("OpenVINO",), "onnx": ("onnx",), "executorch": ("XNNPACK",)}
+LIKE = {
+    "coreml": (),
+    "openvino": (),
+    "onnx": ("XNNPACK", "TensorFlow Lite", "ncnn", "Paddle-Lite", "qnn_dlc", "tflite"),
+    "executorch": ("TensorFlow Lite", "ncnn", "Paddle-Lite", "qnn_dlc", "tflite"),
+}
+USUAL_CLASSES = (1000, 1001)
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """The latency of an artifact's network on a device, at batch 1.
+
+    Attributes:
+        device: name in the database.
+        chipset: as the source has it.
+        runtime: that the figures are of.
+        compute_unit: likewise.
+        precision: likewise.
+        threads: likewise; empty if the source does not tell.
+        latency_ms: published or predicted.
+        low_ms: lower end of the 90 % interval; the figure itself where it is published.
+        high_ms: upper end.
+        tier: "published", "calibrated" (figures of two or more networks in this setting), "anchored" (one) or "specification"
+            (none: similar chips).
+        basis: what it rests on.
+        notes: what a reader should know.
+        sources: citation and licence of each source.
+    """
+
+    device: str
+    chipset: str
+    runtime: str
+    compute_unit: str
+    precision: str
+    threads: str
+    latency_ms: float
+    low_ms: float
+    high_ms: float
+    tier: str
+    basis: str
+    notes: tuple[str, ...]
+    sources: tuple[tuple[str, str], ...]
+
+
+def project(
+    model: ModelCard | MobileNetSpec, *, precision: str, target: str, device: str, database: Database | None = None
+) -> tuple[Projection, ...]:
+    """Tell how long a network takes on a device, in every setting that stands for the target.
+
+    Args:
+        model: the card in the artifact's manifest, or a definition.
+        precision: of the artifact.
+        target: plugin's name.
+        device: name in the database, in any case.
+        database: instead of the one that ships.
+
+    Raises:
+        UsageError: no such device.
+    """
+    spec = model if isinstance(model, MobileNetSpec) else model.spec
+    database = database or read_database()
+    known = [row for row in database.of_device(device) if row.figures or row.costs]
+    wanted = "int8" if precision == INT8 else "float"
+    rows = _standing_for(target, [row for row in known if row.setting.precision_class == wanted])
+    work = mobilenet(spec)
+    found = [_project(row, spec, work, precision, target, database) for row in rows]
+    projections = tuple(projection for projection in found if projection)
+    if not projections:
+        kinds = sorted({f"{row.setting.runtime}, {row.setting.precision}" for row in known})
+        raise UsageError(f"nothing published of {device!r} stands for {precision} on {target}. It has: {'; '.join(kinds)}")
+    return projections
+
+
+def _standing_for(target: str, rows: list[Known]) -> list[Known]:
+    """Settings of the target's own runtime, or else of the runtimes that are like it, or else all; the latest run of each."""
+    for names in (SAME.get(target, ()), LIKE.get(target, ())):
+        chosen = [row for row in rows if row.setting.runtime_class in names]
+        if chosen:
+            return _latest(chosen)
+    return _latest(rows) if target not in ("coreml", "openvino") else _latest(rows)
+
+
+def _latest(rows: list[Known]) -> list[Known]:
+    last: dict[tuple[str, ...], Known] = {}
+    for row in sorted(rows, key=lambda row: (row.setting.year, row.networks)):
+        last[row.setting.loosely] = row
+    return sorted(last.values(), key=lambda row: (row.setting.runtime, row.setting.compute_unit, row.setting.log2_threads))
+
+
+def _project(
+    row: Known, spec: MobileNetSpec, work: Workload, precision: str, target: str, database: Database
+) -> Projection | None:
+    setting = row.setting
+    notes = _notes(setting, precision, target)
+    exact = _published(row, spec)
+    if exact:
+        latency = exact.latency_ms
+        sources = ((exact.citation, exact.source.licence),)
+        basis = f"published: {exact.statistic or 'statistic not stated'}, {exact.citation}"
+        return Projection(*_where(setting), latency, latency, latency, "published", basis, notes, sources)
+    if row.costs is None:
+        return None
+    log_ms, half, missing = _predicted(row, spec, work, database)
+    if missing:
+        notes += (f"no published network in this setting has {', '.join(missing)}: the interval is wider for it",)
+    if row.tier == "calibrated":
+        basis = f"unit costs fitted to figures of {row.networks} networks in this setting"
+    elif row.tier == "anchored":
+        basis = f"one figure in this setting ({row.figures[0].network}), and the unit costs of similar chips"
+    else:
+        basis = f"no figure in this setting: unit costs of chips like it ({setting.core})"
+    sources = tuple((source.citation, source.licence) for source in row.sources)
+    ends = (math.exp(log_ms), math.exp(log_ms - half), math.exp(log_ms + half))
+    return Projection(*_where(setting), *ends, row.tier, basis, notes, sources)
+
+
+def _predicted(row: Known, spec: MobileNetSpec, work: Workload, database: Database) -> tuple[float, float, tuple[Kind, ...]]:
+    """Log ms, half the interval's width in log ms, and the kinds of operators that no figure had."""
+    setting, costs = row.setting, row.costs
+    assert costs
+    terms = [math.exp(t) * c for t, c in zip(costs.theta, charges(work, setting.runtime_class, setting.unit_class), strict=True)]
+    version = f"mobilenet_{spec.version}"
+    kin = family_of(version) in database.relatives.get("|".join(setting.block), ())
+    relative = "kin" if kin else "alone"
+    sorts = ((*setting.block, row.tier, relative), (setting.unit_class, row.tier, relative), (row.tier, relative), (row.tier,), ())
+    quantile = next((database.widths[key] for key in map("|".join, sorts) if key in database.widths), math.inf)
+    seen: set[Kind] = set()
+    for network in {(f.network, f.width, f.resolution) for f in row.figures}:
+        other = workload_of(*network)
+        seen |= other.kinds if other else set()
+    missing = unseen(work, frozenset(seen)) if row.tier != "specification" else ()
+    return math.log(sum(terms)) + costs.beta[version], min(quantile * costs.spread[version], 4.6), missing
+
+
+def _published(row: Known, spec: MobileNetSpec) -> Published | None:
+    """The figure of this very network, the mean where there are several statistics; heads of 1000 classes count as one."""
+    if spec.input_channels != 3 or spec.classes not in USUAL_CLASSES:
+        return None
+    name = f"mobilenet_{spec.version}"
+    same = [
+        figure
+        for figure in row.figures
+        if (figure.network, figure.width, figure.resolution) == (name, round(spec.width, 4), spec.resolution)
+    ]
+    return next((figure for figure in same if figure.statistic.startswith("mean")), same[0] if same else None)
+
+
+def _where(setting: Setting) -> tuple[str, str, str, str, str, str]:
+    return setting.device, setting.chipset, setting.runtime, setting.compute_unit, setting.precision, setting.threads
+
+
+def _notes(setting: Setting, precision: str, target: str) -> tuple[str, ...]:
+    notes = []
+    if setting.runtime_class not in SAME.get(target, ()):
+        notes.append(f"figures of {setting.runtime}, another runtime than {target}'s")
+    if precision in COMPRESSED:
+        notes.append(f"{precision} is taken as float: what smaller weights save is not in the figures")
+    elif precision == "float16" and setting.unit_class == "cpu":
+        notes.append(f"figures in {setting.precision}, for float16")
+    if "nnapi" in setting.compute_unit:
+        notes.append("NNAPI may have run parts on another unit")
+    return tuple(notes)
