@@ -4,7 +4,7 @@
     |-- NegativeResult       1  parity, accuracy or latency gate not met
     |-- UsageError           2  a flag or value that makes no sense
     |-- TargetMissing        3  target, SDK or runtime not installed, or not on this system
-    |-- NetworkError         4  a download that was asked for did not succeed
+    |-- NetworkError         4  a download or a board that was asked for was not reached, or was lost
     |-- InputError           5  a file that cannot be read, or is not what it should be
     `-- OutputError          5  a place that cannot be written
 
@@ -39,7 +39,7 @@ class TargetMissing(EdgekitError):
 
 
 class NetworkError(EdgekitError):
-    """A download that was asked for did not succeed."""
+    """A download or a board that was asked for was not reached, or was lost."""
 
     exit_code = 4
 

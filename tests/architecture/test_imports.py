@@ -30,6 +30,20 @@ ALLOWED = {
     "target": set(),
     "precision": set(),
     "registry": set(),
+    "board.__init__": set(),
+    "board.address": set(),
+    "board.keeper": set(),
+    "board.order": set(),
+    "board.portable": set(),
+    "board.refusal": set(),
+    "board.runner": set(),
+    "board.run": set(),
+    "board.adb": {"numpy"},
+    "board.board": {"numpy"},
+    "board.conversation": {"numpy", "msgspec"},
+    "board.measurement": {"numpy"},
+    "board.parcel": {"numpy"},
+    "board.ssh": {"msgspec"},
     "latency.__init__": set(),
     "latency.plan": set(),
     "latency.record": set(),
@@ -155,6 +169,11 @@ def test_importing_edgekit_imports_nothing_of_it() -> None:
 def test_a_predicting_worker_needs_no_torch_for_onnx() -> None:
     """What a deployment would run must not drag the training framework along."""
     assert "torch" not in modules_loaded_by("import edgekit.pipeline, edgekit.run")
+
+
+def test_what_runs_on_a_board_needs_python_alone_until_it_opens_an_artifact() -> None:
+    """numpy and the runtime come with the artifact's target; msgspec and torch are not on boards."""
+    assert not modules_loaded_by("import edgekit.board.runner") & set(HEAVY)
 
 
 def test_files_are_small() -> None:
