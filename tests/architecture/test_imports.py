@@ -88,6 +88,7 @@ ALLOWED = {
     "calibration": set(),
     "sensitivity": set(),
     "operators": set(),
+    "breakdown": set(),
     "payoff": set(),
     "evaluator": {"numpy"},
     "shared": {"numpy"},
