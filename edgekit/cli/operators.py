@@ -68,8 +68,10 @@ def _notes(report: Report) -> Iterator[str]:
     name = f"{report.target} {report.precision}"
     times = report.operators
     if times and times.operators:
-        p50_ms = report.latency.p50_ms if report.latency else 0.0
-        against = f", {times.total_ms / p50_ms:.2f} times the p50 without timing ({p50_ms:.2f} ms)" if p50_ms else ""
+        against = ""
+        if report.latency:
+            ratio, doubt = times.total_ms / report.latency.p50_ms, "?" if report.latency.doubts else ""
+            against = f", {ratio:.2f}{doubt} times the p50 without timing ({report.latency.p50_ms:.2f}{doubt} ms)"
         yield f"{name}: of {times.runs} inferences with operators timed; together {times.total_ms:.2f} ms{against}."
     elif times:
         yield f"{name}: {times.untold}."
