@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from edgekit import __version__
-from edgekit.cli import artifact, convert, describe, evaluate, profile, train
+from edgekit.cli import artifact, convert, describe, devices, evaluate, profile, train
 from edgekit.errors import EdgekitError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ artifact.register(app)
 profile.register(app)
 evaluate.register(app)
 describe.register(app)
+devices.register(app)
 train.register(app)
 
 

@@ -134,13 +134,13 @@ def from_plain(content: dict[str, list]) -> Database:  # type: ignore[type-arg]
     for row in content["settings"]:
         fitted = row["costs"]
         costs = fitted and Costs(
-            tuple(fitted["theta"]), dict(zip(versions, fitted["beta"], strict=True)), dict(zip(versions, fitted["spread"], strict=True))
+            tuple(fitted["theta"]),
+            dict(zip(versions, fitted["beta"], strict=True)),
+            dict(zip(versions, fitted["spread"], strict=True)),
         )
         figures = tuple(
             Published(*networks[network], latency, statistics[statistic], sources[source], f"L{line}" if line else "")
             for network, latency, statistic, source, line in row["figures"]
         )
         settings.append(Known(Setting(*row["setting"]), row["tier"], figures, costs or None))
-    return Database(
-        tuple(settings), dict(content["widths"]), {block: tuple(names) for block, names in content["relatives"]}
-    )
+    return Database(tuple(settings), dict(content["widths"]), {block: tuple(names) for block, names in content["relatives"]})

@@ -164,7 +164,9 @@ def _panel(block: Block, figures: Sequence[Figure], empty: Sequence[Setting]) ->
     return Panel(block, settings, networks, families, work, logs, there, likeness, lift, rows, loose, columns)
 
 
-def fit(panels: dict[Block, Panel], there: dict[Block, Array] | None = None, only: Iterable[Block] | None = None) -> dict[Block, Fitted]:
+def fit(
+    panels: dict[Block, Panel], there: dict[Block, Array] | None = None, only: Iterable[Block] | None = None
+) -> dict[Block, Fitted]:
     """Fit every block.
 
     Args:

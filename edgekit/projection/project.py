@@ -27,6 +27,14 @@ LIKE = {
     "onnx": ("XNNPACK", "TensorFlow Lite", "ncnn", "Paddle-Lite", "qnn_dlc", "tflite"),
     "executorch": ("TensorFlow Lite", "ncnn", "Paddle-Lite", "qnn_dlc", "tflite"),
 }
+# how Core ML's documentation calls compressed weights
+COMPRESSION = {
+    "int8-weights": "int8 weights",
+    "palettized-8": "8 bit palettized",
+    "palettized-6": "6 bit palettized",
+    "palettized-4": "4 bit palettized",
+    "pruned-50": "Sparsity 50%",
+}
 USUAL_CLASSES = (1000, 1001)
 
 
@@ -84,8 +92,7 @@ def project(
     spec = model if isinstance(model, MobileNetSpec) else model.spec
     database = database or read_database()
     known = [row for row in database.of_device(device) if row.figures or row.costs]
-    wanted = "int8" if precision == INT8 else "float"
-    rows = _standing_for(target, [row for row in known if row.setting.precision_class == wanted])
+    rows = _standing_for(target, _in_precision(precision, known))
     work = mobilenet(spec)
     found = [_project(row, spec, work, precision, target, database) for row in rows]
     projections = tuple(projection for projection in found if projection)
@@ -95,13 +102,22 @@ def project(
     return projections
 
 
+def _in_precision(precision: str, rows: list[Known]) -> list[Known]:
+    """Settings that compute in the precision; for compressed weights those that have them too, if there are any."""
+    wanted = "int8" if precision == INT8 else "float"
+    fitting = [row for row in rows if row.setting.precision_class == wanted]
+    plain = [row for row in fitting if not any(word in row.setting.precision.lower() for word in ("weights", "sparsity"))]
+    special = [row for row in fitting if (word := COMPRESSION.get(precision)) and word in row.setting.precision]
+    return special or plain
+
+
 def _standing_for(target: str, rows: list[Known]) -> list[Known]:
     """Settings of the target's own runtime, or else of the runtimes that are like it, or else all; the latest run of each."""
     for names in (SAME.get(target, ()), LIKE.get(target, ())):
         chosen = [row for row in rows if row.setting.runtime_class in names]
         if chosen:
             return _latest(chosen)
-    return _latest(rows) if target not in ("coreml", "openvino") else _latest(rows)
+    return _latest(rows)
 
 
 def _latest(rows: list[Known]) -> list[Known]:
@@ -146,7 +162,13 @@ def _predicted(row: Known, spec: MobileNetSpec, work: Workload, database: Databa
     version = f"mobilenet_{spec.version}"
     kin = family_of(version) in database.relatives.get("|".join(setting.block), ())
     relative = "kin" if kin else "alone"
-    sorts = ((*setting.block, row.tier, relative), (setting.unit_class, row.tier, relative), (row.tier, relative), (row.tier,), ())
+    sorts = (
+        (*setting.block, row.tier, relative),
+        (setting.unit_class, row.tier, relative),
+        (row.tier, relative),
+        (row.tier,),
+        (),
+    )
     quantile = next((database.widths[key] for key in map("|".join, sorts) if key in database.widths), math.inf)
     seen: set[Kind] = set()
     for network in {(f.network, f.width, f.resolution) for f in row.figures}:
@@ -177,7 +199,7 @@ def _notes(setting: Setting, precision: str, target: str) -> tuple[str, ...]:
     notes = []
     if setting.runtime_class not in SAME.get(target, ()):
         notes.append(f"figures of {setting.runtime}, another runtime than {target}'s")
-    if precision in COMPRESSED:
+    if precision in COMPRESSED and COMPRESSION.get(precision, "?") not in setting.precision:
         notes.append(f"{precision} is taken as float: what smaller weights save is not in the figures")
     elif precision == "float16" and setting.unit_class == "cpu":
         notes.append(f"figures in {setting.precision}, for float16")

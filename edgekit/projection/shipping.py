@@ -60,8 +60,12 @@ def table_of(figures: Sequence[Figure], *, intervals: bool = True) -> dict[str, 
         "sources": [list(source) for source in sources],
         "networks": [[n.name, n.width, n.resolution] for n in networks],
         "statistics": statistics,
-        "widths": sorted(["|".join(sort), round(value, 4)] for sort, value in learn(rehearsal).quantiles.items()) if intervals else [],
-        "relatives": [["|".join(block), sorted(set(panel.families) & {family_of(v) for v in VERSIONS})] for block, panel in panels.items()],
+        "widths": sorted(["|".join(sort), round(value, 4)] for sort, value in learn(rehearsal).quantiles.items())
+        if intervals
+        else [],
+        "relatives": [
+            ["|".join(block), sorted(set(panel.families) & {family_of(v) for v in VERSIONS})] for block, panel in panels.items()
+        ],
         "settings": [
             _row(setting, rows[setting], panels.get(setting.block), fitted.get(setting.block), surfaces.get(setting.block))
             for setting in settings

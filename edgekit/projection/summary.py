@@ -48,7 +48,10 @@ def summarise(trials: Sequence[Trial], covered: Sequence[bool], *, parts: bool =
         setting = trial.figure.setting
         part = f"{setting.unit_class} {setting.precision_class}" if parts else ""
         groups[trial.figure.source_id, trial.tier, part].append(i)
-    return [row_of(source, tier, part, [trials[i] for i in at], [covered[i] for i in at]) for (source, tier, part), at in sorted(groups.items())]
+    return [
+        row_of(source, tier, part, [trials[i] for i in at], [covered[i] for i in at])
+        for (source, tier, part), at in sorted(groups.items())
+    ]
 
 
 def row_of(source: str, tier: str, part: str, trials: Sequence[Trial], covered: Sequence[bool]) -> Row:

@@ -60,7 +60,9 @@ def without_networks(panels: dict[Block, Panel], figures: Sequence[Figure]) -> I
     order = {network: i for i, network in enumerate(sorted({n for p in panels.values() for n in p.networks}, key=str))}
     for fold in range(FOLDS):
         held = {
-            block: np.repeat(np.array([order[network] % FOLDS == fold for network in panel.networks])[None], len(panel.settings), 0)
+            block: np.repeat(
+                np.array([order[network] % FOLDS == fold for network in panel.networks])[None], len(panel.settings), 0
+            )
             for block, panel in panels.items()
         }
         yield from hold(panels, held, figures, f"networks {fold}")

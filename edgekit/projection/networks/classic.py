@@ -158,9 +158,7 @@ def inception_v2() -> Workload:
     )
     for a, b, c, d, e, f in rows:
         if a:
-            branches(
-                tape, ((a, 1, 1),), ((b, 1, 1), (c, 3, 1)), ((d, 1, 1), (e, 3, 1), (e, 3, 1)), (("pool", 3, 1), (f, 1, 1))
-            )
+            branches(tape, ((a, 1, 1),), ((b, 1, 1), (c, 3, 1)), ((d, 1, 1), (e, 3, 1), (e, 3, 1)), (("pool", 3, 1), (f, 1, 1)))
         else:
             branches(tape, ((b, 1, 1), (c, 3, 2)), ((d, 1, 1), (e, 3, 1), (e, 3, 2)), (("pool", 3, 2),))
     return tape.global_pool().linear(1000).workload
@@ -182,7 +180,11 @@ def inception_v3(resolution: int) -> Workload:
     for c in (128, 160, 160, 192):
         sevens = ((c, (7, 1), 1), (c, (1, 7), 1), (c, (7, 1), 1), (192, (1, 7), 1))
         branches(
-            tape, ((192, 1, 1),), ((c, 1, 1), (c, (1, 7), 1), (192, (7, 1), 1)), ((c, 1, 1), *sevens), (("pool", 3, 1), (192, 1, 1))
+            tape,
+            ((192, 1, 1),),
+            ((c, 1, 1), (c, (1, 7), 1), (192, (7, 1), 1)),
+            ((c, 1, 1), *sevens),
+            (("pool", 3, 1), (192, 1, 1)),
         )
     branches(
         tape,
@@ -244,9 +246,7 @@ def inception_resnet_v2() -> Workload:
     """Inception-ResNet V2 as TensorFlow released it (arXiv:1602.07261; slim/nets/inception_resnet_v2.py)."""
     tape = Tape(299).conv(32, 3, 2, valid=True).conv(32, 3, valid=True).conv(64, 3).pool(3, 2, valid=True)
     tape.conv(80).conv(192, 3, valid=True).pool(3, 2, valid=True)
-    branches(
-        tape, ((96, 1, 1),), ((48, 1, 1), (64, 5, 1)), ((64, 1, 1), (96, 3, 1), (96, 3, 1)), (("pool", 3, 1), (64, 1, 1))
-    )
+    branches(tape, ((96, 1, 1),), ((48, 1, 1), (64, 5, 1)), ((64, 1, 1), (96, 3, 1), (96, 3, 1)), (("pool", 3, 1), (64, 1, 1)))
     for _ in range(10):
         branches(tape, ((32, 1, 1),), ((32, 1, 1), (32, 3, 1)), ((32, 1, 1), (48, 3, 1), (64, 3, 1)))
         tape.conv(320).add()

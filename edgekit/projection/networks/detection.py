@@ -174,7 +174,9 @@ def nanodet_m() -> Workload:
 def blazeface() -> Workload:
     """BlazeFace at 128x128 (arXiv:1907.05047), without its predictors."""
     tape = Tape(128).conv(24, 5, 2)
-    for out, stride in zip((24, 28, 32, 36, 42, 48, 56, 64, 72, 80, 88, 96, 96, 96, 96, 96), (1, 1, 2, 1, 1, 2) + (1,) * 10, strict=True):
+    for out, stride in zip(
+        (24, 28, 32, 36, 42, 48, 56, 64, 72, 80, 88, 96, 96, 96, 96, 96), (1, 1, 2, 1, 1, 2) + (1,) * 10, strict=True
+    ):
         step = 2 if out == 96 and tape.channels == 88 else stride
         size, before = tape.size, tape.channels
         if step > 1:
