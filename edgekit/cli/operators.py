@@ -16,6 +16,8 @@ from edgekit.mobilenet.spec import MobileNetSpec
 from edgekit.report import Report
 from edgekit.run import Result
 
+SIDE_BY_SIDE = 4  # artifacts: as many as 100 columns hold
+
 
 def show_operators(results: Sequence[Result], *, every_layer: bool = False) -> None:
     """Print a table for each definition of which an artifact tells its operators.
@@ -34,8 +36,9 @@ def show_operators(results: Sequence[Result], *, every_layer: bool = False) -> N
             groups.setdefault(spec, []).append(result.report)
     for spec, reports in groups.items():
         print_lines("", f"{spec.name}, time by {'layer' if every_layer else 'block'}:")
-        print_table(_draw(spec, reports, every_layer=every_layer))
-        print_lines(*(note for report in reports for note in _notes(report)))
+        for i in range(0, len(reports), SIDE_BY_SIDE):
+            print_table(_draw(spec, reports[i : i + SIDE_BY_SIDE], every_layer=every_layer))
+            print_lines(*(note for report in reports[i : i + SIDE_BY_SIDE] for note in _notes(report)))
 
 
 def _draw(spec: MobileNetSpec, reports: Sequence[Report], *, every_layer: bool) -> Table:

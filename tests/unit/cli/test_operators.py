@@ -74,6 +74,17 @@ def test_other_definitions_get_a_table_of_their_own(report: Report, tmp_path: Pa
     assert out.count("time by block") == 2
 
 
+def test_more_artifacts_than_a_line_holds_go_below(report: Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    show_operators([result(tmp_path, f"target{i}", replace(report, operators=TIMES)) for i in range(6)])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines if "target" in line and "inferences" not in line] == [
+        ["target0", "target1", "target2", "target3"],
+        ["target4", "target5"],
+    ]
+    assert sum(line.startswith("total") for line in lines) == 2
+    assert max(map(len, lines)) <= 100
+
+
 def test_without_anything_told_there_is_no_table(report: Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     show_operators([result(tmp_path, "onnx", report)])
     assert capsys.readouterr().out == ""
