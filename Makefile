@@ -44,7 +44,7 @@ $(ARM): $(READY) tests/arm/root.py tests/arm/cpu.py tests/arm/run_pte.cpp
 	$(BIN)/python -m tests.arm.root build/arm
 
 test-arm: $(ARM)
-	EDGEKIT_REQUIRE_ARM=1 $(BIN)/python -m pytest tests/arm
+	EDGEKIT_REQUIRE_ARM=1 $(BIN)/python -m pytest tests/arm --numprocesses 2 --dist loadgroup
 
 wheels: $(READY)
 	rm -rf dist build/wheels
