@@ -1,13 +1,14 @@
 """Judges artifacts on the emulated CPUs and prints a table; no times.
 
     make test-arm                                 # makes build/arm
-    python -m tests.arm ARTIFACT_FOLDER...
+    python -m tests.arm [--cpu NAME] ARTIFACT_FOLDER...
 
 Beside each figure stands the one that this machine's own runtime left in the artifact's report.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -23,12 +24,16 @@ ROW = "{:24} {:11} {:10} {:10} {:>8} {:>8} {:7} {}"
 
 def main() -> None:
     """Print a row per artifact and CPU. Exit code 1: some did not pass."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cpu", choices=[cpu.name for cpu in CPUS], action="append", help="several times; all of them")
+    parser.add_argument("artifacts", type=Path, nargs="+")
+    arguments = parser.parse_args()
     print(ROW.format("model", "target", "precision", "emulated", "Arm dB", "here dB", "verdict", "instructions, by kind"))
     passed = True
-    for folder in map(Path, sys.argv[1:]):
+    for folder in arguments.artifacts:
         manifest = read_manifest(folder)
         here: Report = read_json(folder / FILE_NAME, Report)
-        for cpu in CPUS:
+        for cpu in (each for each in CPUS if not arguments.cpu or each.name in arguments.cpu):
             verdict = Emulator(DEFAULT, cpu).judge(folder.resolve())
             passed &= verdict.parity.passed
             products = ", ".join(f"{count} {kind}" for kind, count in verdict.products.items())

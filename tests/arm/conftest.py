@@ -13,7 +13,9 @@ from tests.arm.cpu import CORTEX_A76
 from tests.arm.emulation import Emulator
 from tests.arm.root import DEFAULT, READY, TOOLS
 
-CELLS = tuple(f"{target}-{precision}" for target in ("executorch", "onnx") for precision in ("float32", "float16", "int8"))
+TARGETS = ("executorch", "onnx", "openvino")  # Core ML runs on Apple's systems alone
+PRECISIONS = ("float32", "float16", "int8")
+CELLS = tuple(f"{target}-{precision}" for target in TARGETS for precision in PRECISIONS)
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +41,7 @@ def digits(arm: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
 
 
 @pytest.fixture(scope="session")
-def v1(arm: Path, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def photographed(arm: Path, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A trained MobileNet's artifacts, judged on photographs."""
     model, pictures = shared_data / "models" / "mobilenet_v1_0.25_128", shared_data / "images_dev"
     return _convert(str(model), tmp_path_factory.mktemp("v1"), "--calibration", str(pictures))
@@ -47,10 +49,9 @@ def v1(arm: Path, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 def _convert(model: str, output: Path, *arguments: str) -> dict[str, Path]:
     """Convert on this machine, in every precision that is judged here."""
-    command = [sys.executable, "-m", "edgekit", "convert", "-m", model, "-t", "onnx", "-t", "executorch", "-o", str(output)]
-    precisions = [part for name in ("float32", "float16", "int8") for part in ("-p", name)]
-    done = subprocess.run(
-        [*command, *precisions, *arguments, "--no-latency", "--force", "-q"], capture_output=True, text=True, check=False
-    )
+    cells = [part for name in TARGETS for part in ("-t", name)]
+    cells += [part for name in PRECISIONS for part in ("-p", name)]
+    command = [sys.executable, "-m", "edgekit", "convert", "-m", model, *cells, *arguments, "-o", str(output)]
+    done = subprocess.run([*command, "--no-latency", "-j", "1", "-q"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return {cell: next(output.glob(f"*-{cell}")) for cell in CELLS}

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from edgekit import registry
+from edgekit.board.portable import Portable
 from edgekit.interface import adapt_reference
 from edgekit.manifest import Manifest, read_manifest
 from edgekit.parity import Parity, judge, judge_compression
 from edgekit.reference import Outputs, load_reference
+from edgekit.target import Target
 from tests.arm.cpu import Cpu
 from tests.arm.instruction import count_products
 from tests.arm.root import REPOSITORY, python_of
@@ -58,13 +60,14 @@ class Emulator:
         reference, _ = adapt_reference(
             trained.of(manifest.precision), manifest.model.preprocessing, manifest.inputs, manifest.outputs
         )
+        target = registry.load(manifest.target)
         with tempfile.TemporaryDirectory() as name:
             work = Path(name)
             np.concatenate([sample.image_nchw for sample in reference.samples]).astype(np.float32).tofile(work / "inputs")
-            self.run(*self._runner(artifact, manifest), work / "inputs", work, log=work / "log")
+            self.run(*self._runner(target, artifact, manifest), work / "inputs", work, log=work / "log")
             answers = _read_answers(work, manifest, len(reference.samples))
             products = count_products(work / "log")
-        tolerance = registry.load(manifest.target).tolerances[manifest.precision]
+        tolerance = target.tolerances[manifest.precision]
         compression = judge_compression(trained, manifest.precision, answers)
         return Verdict(judge(reference, answers, manifest.outputs, tolerance, compression), products)
 
@@ -80,15 +83,16 @@ class Emulator:
         """
         view = self.folder / "cpus" / self.cpu.name
         wanted = ("-d", "in_asm", "-D", str(log)) if log else ()
-        path = (self.folder / "site", REPOSITORY, REPOSITORY / "targets" / "onnx")
+        path = (self.folder / "site", REPOSITORY, *(REPOSITORY / "targets").iterdir())
         python = {"PYTHONPATH": os.pathsep.join(map(str, path)), "PYTHONPYCACHEPREFIX": str(self.folder / "pycache")}
         emulated = ("qemu-aarch64-static", "-cpu", self.cpu.qemu, *wanted, "-L", str(view), *map(str, command))
         return subprocess.run(emulated, check=True, capture_output=True, text=True, timeout=SECONDS, env=os.environ | python)
 
-    def _runner(self, artifact: Path, manifest: Manifest) -> tuple[str | Path, ...]:
-        if manifest.target == "executorch":
+    def _runner(self, target: Target, artifact: Path, manifest: Manifest) -> tuple[str | Path, ...]:
+        if target.name == "executorch":  # its Python runtime needs torch
             return self.folder / "run_pte", artifact / manifest.entry
-        return python_of(self.folder), Path(__file__).with_name("run_onnx.py"), artifact
+        assert isinstance(target, Portable)
+        return python_of(self.folder), Path(__file__).with_name("run_artifact.py"), target.opener, artifact
 
 
 def _read_answers(folder: Path, manifest: Manifest, count: int) -> list[Outputs]:

@@ -27,9 +27,9 @@ TOOLS = {  # what must be there, and the Debian package that brings it
     "dpkg-deb": "dpkg",
 }
 PACKAGES = ("python3", "libstdc++6")
-WHEELS = ("onnxruntime", "numpy")  # of edgekit's constraints
+WHEELS = ("numpy", "onnxruntime", "openvino")  # of edgekit's constraints
 EXECUTORCH = "1.5.1"  # the first whose wheel brings ExecuTorch as libraries for C++; it runs what 1.4 made
-PLATFORM = "manylinux_2_28_aarch64"
+PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_35_aarch64")  # by what glibc they need; Debian 12 has 2.36
 
 
 def missing_tools() -> tuple[str, ...]:
@@ -82,9 +82,10 @@ def _unpack_packages(folder: Path) -> None:
 
 def _unpack_wheels(folder: Path) -> None:
     python = python_of(folder).name.removeprefix("python")
+    platforms = [part for name in PLATFORMS for part in ("--platform", name)]
     pip = (
         sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "-qq", "--no-deps", "--only-binary=:all:",
-        "--platform", PLATFORM, "--python-version", python, "--dest", folder / "wheels",
+        *platforms, "--python-version", python, "--dest", folder / "wheels",
     )  # fmt: skip
     _run(*pip, "--constraint", REPOSITORY / "edgekit" / "constraints.txt", *WHEELS)
     _run(*pip, f"executorch=={EXECUTORCH}")

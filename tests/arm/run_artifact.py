@@ -1,24 +1,21 @@
-"""Runs an ONNX artifact on every input of a file: edgekit's own runner, on a system that has onnxruntime and numpy alone.
+"""Runs an artifact on every input of a file: the plugin's own runner, where its runtime and numpy are and nothing else is.
 
-    python run_onnx.py ARTIFACT INPUTS OUTPUT_FOLDER
+    python run_artifact.py PACKAGE.MODULE:OPENER ARTIFACT INPUTS OUTPUT_FOLDER
 
-Files are as run_pte.cpp has them. Prints what the runtime found itself on, as JSON.
+The opener is a target's, see edgekit.board.portable. The files are as run_pte.cpp has them.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
-from edgekit.machine import describe_machine
 from edgekit.target import LoadJob, TensorSpec
-from edgekit_onnx.runner import OnnxRunner
 
 
 def read_job(folder: Path) -> LoadJob:
@@ -34,14 +31,14 @@ def _tensors(facts: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
 
 def main() -> None:
     """Run."""
-    artifact, inputs, folder = map(Path, sys.argv[1:])
+    module, _, opener = sys.argv[1].partition(":")
+    artifact, inputs, folder = map(Path, sys.argv[2:])
     job = read_job(artifact)
     values = np.fromfile(inputs, np.float32).reshape(-1, *job.inputs[0].shape)
-    with OnnxRunner(job) as runner:
+    with getattr(import_module(module), opener)(job) as runner:
         answers = [runner.infer({job.inputs[0].name: value}) for value in values]
     for i, output in enumerate(job.outputs):
         np.stack([answer[output.name] for answer in answers]).tofile(folder / f"{i}.f32")
-    print(json.dumps({"onnxruntime": onnxruntime.__version__, **asdict(describe_machine())}))
 
 
 if __name__ == "__main__":
