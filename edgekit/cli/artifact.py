@@ -56,15 +56,28 @@ def verify(
             "coreml: exact, float16, and models of the Neural Engine (neural-engine) and of Core ML's CPU path (cpu).",
         ),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", "-d", help="A board to check them on: ssh://[user@]host[:port], adb://SERIAL, android."),
+    ] = None,
     threads: flags.Threads = 1,
     json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> int:
     """Check the numbers of artifacts against PyTorch again."""
     from edgekit import run
+    from edgekit.board.run import measure
     from edgekit.cli.envelopes import show_envelopes
     from edgekit.cli.show import Progress, show_results
+    from edgekit.errors import UsageError
 
+    if device:
+        if model or images or arithmetic:
+            raise UsageError(
+                "--device answers what is saved with the artifact: it goes with no --model, --images or --arithmetic"
+            )
+        with Progress(quiet=quiet) as progress:
+            return show_results(measure(artifacts, device, threads=(threads,), on_stage=progress.enter), json=json)
     with Progress(quiet=quiet) as progress:
         results = run.verify(
             artifacts,

@@ -90,6 +90,21 @@ def test_the_report_goes_beside_the_local_one(artifact: Path, reach: Loopback, b
     assert saved.seconds["latency"] > 0
 
 
+def test_the_commands_as_a_user_types_them(artifact: Path, reach: Loopback, board_python: Path, cli: Cli) -> None:
+    brief = ("--max-seconds", "0.3", "--warmup", "0.3", "--threads", "1")
+    profiled = cli("profile", artifact, "--device", reach.address(board_python), *brief)
+    assert profiled.code == 0, profiled.stderr
+    assert "passed[1]" in profiled.stdout
+    assert "[1] measured on 127.0.0.1" in profiled.stdout
+    assert "onnx: connect" in profiled.stderr
+    verified = cli("verify", artifact, "--device", reach.address(board_python), "--json")
+    assert verified.code == 0, verified.stderr
+    assert verified.reports["onnx"]["latency"] is None
+    refused = cli("verify", artifact, "--device", reach.address(board_python), "--model", "digits")
+    assert refused.code == 2
+    assert "--device answers what is saved" in refused.stderr
+
+
 def test_changed_weights_fail_there_as_they_do_here(
     made: Path, tmp_path: Path, reach: Loopback, board_python: Path, cli: Cli
 ) -> None:
