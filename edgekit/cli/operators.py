@@ -43,16 +43,18 @@ def show_operators(results: Sequence[Result], *, every_layer: bool = False) -> N
 
 def _draw(spec: MobileNetSpec, reports: Sequence[Report], *, every_layer: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading, justify in (("layer", "left"), ("kind", "left"), ("MACs (M)", "right")):
+    layers = list_layers(spec)
+    unit, letter = (1e6, "M") if sum(layer.macs for layer in layers) >= 10e6 else (1e3, "k")
+    for heading, justify in (("layer", "left"), ("kind", "left"), (f"MACs ({letter})", "right")):
         table.add_column(f"\n\n{heading}", justify=justify, no_wrap=True)  # type: ignore[arg-type]  # one of rich's words
     for report in reports:
-        unit = "ms" if _is_timed(report) else "not timed" if report.operators else "expected on"
-        table.add_column(f"{report.target}\n{report.precision}\n{unit}", justify="right", no_wrap=True)
+        told = "ms" if _is_timed(report) else "not timed" if report.operators else "expected on"
+        table.add_column(f"{report.target}\n{report.precision}\n{told}", justify="right", no_wrap=True)
         if _is_timed(report):
             table.add_column("\n\n%", justify="right", no_wrap=True)
-    for row in break_down(list_layers(spec), reports, every_layer=every_layer):
+    for row in break_down(layers, reports, every_layer=every_layer):
         cells = (text for report, cell in zip(reports, row.cells, strict=True) for text in _texts(report, cell))
-        macs = f"{row.macs / 1e6:,.2f}" if row.macs else "-"
+        macs = f"{row.macs / unit:,.2f}" if row.macs else "-"
         table.add_row(row.name, row.kind, macs, *cells, style="bold" if row.name == TOTAL else "")
     return table
 

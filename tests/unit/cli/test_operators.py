@@ -52,7 +52,7 @@ def test_targets_stand_side_by_side(report: Report, tmp_path: Path, capsys: pyte
     )
     lines = capsys.readouterr().out.splitlines()
     (stem,) = [line.split() for line in lines if line.startswith("stem")]
-    assert stem == ["stem", "conv", "0.11", "1.500", "75.0", "-", "CPU"]
+    assert stem == ["stem", "conv", "110.59", "1.500", "75.0", "-", "CPU"]
     (block,) = [line.split() for line in lines if line.startswith("blocks.3 ")]
     assert block[3:] == ["0.500", "25.0", "-", "-"]
     assert "executorch float32: this runtime tells nothing." in lines
