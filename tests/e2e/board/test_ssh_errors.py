@@ -141,6 +141,26 @@ def test_a_connection_that_is_lost(stage: str, artifact: Path, reach: Loopback, 
         measure_on(reach.address(board_python), artifact, plan=LONG, on_stage=at_stage(stage, cut))
 
 
+def test_a_connection_that_falls_silent(
+    artifact: Path, reach: Loopback, board_python: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cable that is pulled: nothing ends, nothing is refused, there is only no answer."""
+    impatient = "-o ServerAliveInterval=1 -o ServerAliveCountMax=2"  # what is said first holds, for ssh
+    monkeypatch.setenv("EDGEKIT_SSH_COMMAND", f"{reach.client()} {impatient}")
+    stopped: list[int] = []
+
+    def stop() -> None:
+        stopped.extend(reach.sessions())
+        kill(stopped, signal.SIGSTOP)
+
+    try:
+        with pytest.raises(NetworkError, match=f"connection to {HOST} was lost during: latency"):
+            measure_on(reach.address(board_python), artifact, plan=LONG, on_stage=at_stage("latency", stop))
+        assert reach.left()  # the board cannot know yet
+    finally:
+        kill(stopped, signal.SIGCONT)
+
+
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
 def test_a_runner_that_crashes_there(number: signal.Signals, artifact: Path, reach: Loopback, board_python: Path) -> None:
     def crash() -> None:
