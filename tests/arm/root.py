@@ -83,7 +83,7 @@ def _unpack_packages(folder: Path) -> None:
 def _unpack_wheels(folder: Path) -> None:
     python = python_of(folder).name.removeprefix("python")
     platforms = [part for name in PLATFORMS for part in ("--platform", name)]
-    pip = (
+    pip: tuple[str | Path, ...] = (
         sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "-qq", "--no-deps", "--only-binary=:all:",
         *platforms, "--python-version", python, "--dest", folder / "wheels",
     )  # fmt: skip
