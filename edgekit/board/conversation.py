@@ -165,7 +165,8 @@ class Conversation:
                 raise OutputError(f"{self.place} has no place for a temporary folder: {message.reason} ({message.folder})")
         if message.missing:
             python, names, reasons = message.executable, " and no ".join(message.missing), "; ".join(message.missing.values())
-            wanted = " ".join(f"{name}=={versions[name]}" if name in versions else name for name in message.missing)
+            known = {name: version.partition("+")[0] for name, version in versions.items()}  # PyPI has no torch 2.13.0+cpu
+            wanted = " ".join(f"{name}=={known[name]}" if name in known else name for name in message.missing)
             raise TargetMissing(
                 f"{self.place} lacks what this artifact needs: {python} there has no {names} ({reasons}). Install it there: "
                 f"{python} -m pip install {wanted}. {OTHER_PYTHON}"

@@ -28,7 +28,7 @@ GONE = {"removed": "/tmp/edgekit-board-x", "left": False}  # noqa: S108  (a boar
 def converse(*messages: Any, stages: list[str] | None = None) -> Measured:
     conversation = Conversation("board", (3, 11), (stages if stages is not None else []).append)
     conversation.follow(each if isinstance(each, bytes) else json.dumps(each).encode() + b"\n" for each in messages)
-    return conversation.result({"onnxruntime": "1.31.1"})
+    return conversation.result({"onnxruntime": "1.31.1", "torch": "2.13.0+cpu"})
 
 
 def packed(**stacks: Any) -> str:
@@ -67,9 +67,9 @@ def test_what_is_printed_later_is_an_error() -> None:
         ({"refused": "disk", "folder": "/tmp/x", "reason": "No space left on device"}, OutputError, "set TMPDIR"),  # noqa: S108
         ({"refused": "folder", "folder": "/", "reason": "Read-only file system"}, OutputError, "Read-only file system"),
         (
-            {"missing": {"numpy": "gone", "onnxruntime": "gone"}, "executable": "/v/python"},
+            {"missing": dict.fromkeys(["numpy", "onnxruntime", "torch"], "gone"), "executable": "/v/python"},
             TargetMissing,
-            "/v/python -m pip install numpy onnxruntime==1.31.1",
+            "/v/python -m pip install numpy onnxruntime==1.31.1 torch==2.13.0. ",
         ),
         ({"ended": "timeout", "seconds": 30}, NetworkError, "not done after 30 s"),
         ({"ended": -11, "log": "corrupted double-linked list"}, EdgekitError, "was killed by SIGSEGV during: connect\ncorrupted"),
