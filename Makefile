@@ -31,7 +31,7 @@ demo: $(READY)
 	$(BIN)/edgekit convert --target all --output out --force
 
 test: check
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile # a file's fixtures are made once
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder # groups and their order: conftest.py
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from edgekit.mobilenet.program import capture_program
 from edgekit.mobilenet.spec import MobileNetSpec
 from edgekit.preprocessing import Preprocessing
 from edgekit.target import Conversion, ConvertJob
+from edgekit.testing import Made, make_artifact, make_case
 from edgekit_coreml.reference import Mode, ReferenceModel
 from edgekit_coreml.reference.ops import OPS
+from edgekit_coreml.saving import own_temporary_folder
 from edgekit_coreml.sdk import import_coremltools
 from edgekit_coreml.target import CoreMLTarget
 
@@ -33,6 +35,20 @@ from coremltools.proto import Model_pb2  # noqa: E402
 
 Array = NDArray[Any]
 MIL_TYPES = {"float32": types.fp32, "float16": types.fp16, "int32": types.int32}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _temporary_folder() -> Iterator[None]:
+    """coremltools leaves a copy of every package it makes in the temporary folder: this one goes with the run."""
+    with own_temporary_folder():
+        yield
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Made]:
+    """The embedded model, a V3-Small, by precision."""
+    target, trained = CoreMLTarget(), make_case().trained
+    return {p: make_artifact(target, trained.of(p), p, tmp_path_factory.mktemp(p)) for p in target.tolerances}
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.fx import Node
 
-from edgekit import digits
+from edgekit.digits import held_out
 from edgekit.errors import UsageError
 from edgekit.manifest import ModelCard
 from edgekit.mobilenet.checkpoint import Checkpoint, open_checkpoint
@@ -28,6 +28,7 @@ from edgekit.quantization.unit import is_rounding, units_of
 from edgekit.reference import compute_int8_reference
 from edgekit.samples import make_samples
 from edgekit.target import Conversion, ConvertJob, LoadJob, Program
+from edgekit.testing import Made, make_case
 from edgekit_coreml.placement import NEURAL_ENGINE
 from edgekit_coreml.profile import profile_package
 from edgekit_coreml.reference import ReferenceModel
@@ -47,18 +48,19 @@ def checkpoint() -> Checkpoint:
 
 @pytest.fixture(scope="module")
 def pictures(checkpoint: Checkpoint) -> list[Array]:
-    pixels = [checkpoint.preprocessing.pixels(Image.fromarray(each)) for each in digits.held_out()[0][:72]]
+    """24 that the contract's model was not calibrated on."""
+    pixels = [checkpoint.preprocessing.pixels(Image.fromarray(each)) for each in held_out()[0][:24]]
     return [checkpoint.preprocessing.normalise(each) for each in pixels]
 
 
 @pytest.fixture(scope="module")
-def quantised(checkpoint: Checkpoint, pictures: list[Array]) -> Quantised:
-    return quantise(capture_program(checkpoint.network()), [torch.from_numpy(each) for each in pictures[:48]])
+def quantised() -> Quantised:
+    return make_case().trained.quantised
 
 
 @pytest.fixture(scope="module")
-def program(quantised: Quantised) -> Program:
-    return capture_int8(quantised)
+def program(digits: Mapping[str, Made]) -> Program:
+    return digits["int8"].program
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +72,8 @@ def convert(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Conversio
 
 
 @pytest.fixture(scope="module")
-def conversion(program: Program, convert: Callable[..., Conversion]) -> Conversion:
-    return convert(program)
+def conversion(digits: Mapping[str, Made]) -> Conversion:
+    return digits["int8"].conversion
 
 
 def roundings(program: Program) -> list[Node]:
@@ -154,10 +156,10 @@ def test_what_follows_a_relu_has_no_zero_point(conversion: Conversion) -> None:
 
 def test_the_answers_are_the_programs(program: Program, conversion: Conversion, pictures: list[Array]) -> None:
     """Float16 between the roundings moves a value to the next step here and there, and no class."""
-    expected = exact(program, pictures[48:72])
+    expected = exact(program, pictures)
     for mode in ("exact", "float16", "neural-engine", "cpu"):
         count = 24 if mode in ("exact", "float16") else 2
-        actual = answers(conversion.path, pictures[48:][:count], mode)
+        actual = answers(conversion.path, pictures[:count], mode)
         assert sqnr_db(expected=expected[:count], actual=actual) >= 28, mode
         assert (actual.argmax(1) == expected[:count].argmax(1)).mean() >= 0.99, mode
 
@@ -184,7 +186,7 @@ def test_a_wrong_number_is_noticed(
     module.recompile()
     with torch.no_grad():
         wrong = replace(program, exported=torch.export.export(module, (torch.from_numpy(pictures[0]),)))
-    expected, actual = exact(program, pictures[48:60]), answers(convert(wrong).path, pictures[48:60])
+    expected, actual = exact(program, pictures[:12]), answers(convert(wrong).path, pictures[:12])
     assert sqnr_db(expected=expected, actual=actual) < 22
 
 
@@ -202,8 +204,8 @@ def test_units_kept_in_float_stay_float(quantised: Quantised, pictures: list[Arr
     ]
     stem = next(each for each in products if each.outputs[0].name.startswith("stem"))
     assert (made := source(stem, "x", operations)) is None or made.type == "cast"
-    expected = exact(mixed, pictures[48:60])
-    assert sqnr_db(expected=expected, actual=answers(path, pictures[48:60])) >= 28
+    expected = exact(mixed, pictures[:12])
+    assert sqnr_db(expected=expected, actual=answers(path, pictures[:12])) >= 28
 
 
 def test_older_systems_are_refused(program: Program, conversion: Conversion, convert: Callable[..., Conversion]) -> None:
@@ -221,13 +223,13 @@ def test_ios_18_stores_the_same_numbers_in_its_own_operators(
     assert {each for each in ReferenceModel(path).op_types if each.startswith("constexpr_")} == {
         "constexpr_blockwise_shift_scale"
     }
-    np.testing.assert_array_equal(answers(path, pictures[48:56]), answers(conversion.path, pictures[48:56]))
+    np.testing.assert_array_equal(answers(path, pictures[:8]), answers(conversion.path, pictures[:8]))
 
 
 def test_operators_are_judged_alone_and_named(program: Program, conversion: Conversion, pictures: list[Array]) -> None:
     """In float16 a step is missed where a sum lies halfway: by one, in the operator that rounds, which says where it stands."""
     job = LoadJob(conversion.path, "int8", conversion.options, program.inputs, program.outputs, 1)
-    found = CoreMLTarget().judge_operations(job, [{program.inputs[0].name: pictures[60]}])
+    found = CoreMLTarget().judge_operations(job, [{program.inputs[0].name: pictures[12]}])
     kinds = {error.operation.partition(" ")[0] for error in found}
     assert {COMPRESSED_WEIGHT, "conv", "linear", "quantize", "dequantize"} <= kinds
     steps = [error for error in found if error.operation.startswith("quantize ")]
@@ -279,8 +281,8 @@ def test_pictures_and_probabilities_work_as_in_other_precisions(
     spec, preprocessing = checkpoint.spec, checkpoint.preprocessing
     card = ModelCard("digits", "digits", "0" * 64, "classification", spec, preprocessing, tuple("0123456789"))
     model = ReferenceModel(convert(program, card, input="image", output="classifier").path, "float16")
-    for number in range(48, 54):
-        pixels = preprocessing.pixels(Image.fromarray(digits.held_out()[0][number]))
+    for number in range(6):
+        pixels = preprocessing.pixels(Image.fromarray(held_out()[0][number]))
         answer = model.predict({"image": Image.fromarray(pixels[..., 0])})
         logits = exact(program, [pictures[number]])[0]
         expected = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +11,14 @@ import pytest
 import torch
 from PIL import Image
 
-from edgekit import digits
+from edgekit.digits import held_out
 from edgekit.mobilenet.checkpoint import open_checkpoint
 from edgekit.mobilenet.program import capture_program
 from edgekit.quantization.exact import ExactInt8
 from edgekit.quantization.program import Quantised, capture_int8, quantise
 from edgekit.quantization.unit import units_of
 from edgekit.target import ConvertJob, LoadJob, Program, RuntimeInfo
+from edgekit.testing import Made, make_case
 from edgekit_executorch.target import ExecuTorchTarget
 
 MIN_SQNR_DB = 22.0  # two correct runtimes are about 30 dB apart
@@ -54,22 +56,22 @@ def _with_wrong_scale(program: Program) -> Program:
 
 @pytest.fixture(scope="module")
 def pictures() -> list[torch.Tensor]:
+    """24 that the contract's model was not calibrated on."""
     preprocessing = open_checkpoint("digits").preprocessing
-    pixels = [preprocessing.pixels(Image.fromarray(picture)) for picture in digits.held_out()[0][:72]]
+    pixels = [preprocessing.pixels(Image.fromarray(picture)) for picture in held_out()[0][:24]]
     return [torch.from_numpy(preprocessing.normalise(each)) for each in pixels]
 
 
 @pytest.fixture(scope="module")
-def quantised(pictures: list[torch.Tensor]) -> Quantised:
-    return quantise(capture_program(open_checkpoint("digits").network()), pictures[:48])
+def quantised() -> Quantised:
+    return make_case().trained.quantised
 
 
-def test_v3_is_int8_but_for_hard_sigmoid(quantised: Quantised, pictures: list[torch.Tensor], tmp_path: Path) -> None:
+def test_v3_is_int8_but_for_hard_sigmoid(digits: Mapping[str, Made], quantised: Quantised, pictures: list[torch.Tensor]) -> None:
     """All of it is XNNPACK's; hard-swish too is int8, and the runtime names what is not."""
-    program = capture_int8(quantised)
-    path = _convert(program, "int8", tmp_path / "int8")
-    answer, runtime = _answer(program, path, pictures[48:])
-    assert _sqnr_db(_exact(program, pictures[48:]), answer) > MIN_SQNR_DB
+    program = digits["int8"].program
+    answer, runtime = _answer(program, digits["int8"].conversion.path, pictures)
+    assert _sqnr_db(_exact(program, pictures), answer) > MIN_SQNR_DB
     assert (runtime.delegated_fraction, runtime.undelegated_ops) == (1, ())
     count = len(units_of(quantised.module))
     assert runtime.precision == (f"int8 in {count} of {count} products; besides products, float32 in 9 Add, 9 Clamp, 9 Multiply")
@@ -80,8 +82,8 @@ def test_units_kept_in_float_run_in_float32(quantised: Quantised, pictures: list
     kept = (units[0], units[5], units[6], units[-1])
     program = capture_int8(quantised, kept)
     path = _convert(program, "int8", tmp_path / "mixed")
-    answer, runtime = _answer(program, path, pictures[48:])
-    assert _sqnr_db(_exact(program, pictures[48:]), answer) > MIN_SQNR_DB
+    answer, runtime = _answer(program, path, pictures)
+    assert _sqnr_db(_exact(program, pictures), answer) > MIN_SQNR_DB
     assert runtime.precision.startswith(f"float32 in 4 of {len(units)} products, int8 in {len(units) - 4}; ")
     assert (runtime.delegated_fraction, runtime.undelegated_ops) == (1, ())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,12 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from edgekit import digits
+from edgekit.digits import held_out
 from edgekit.mobilenet.checkpoint import open_checkpoint
-from edgekit.mobilenet.compression import MIN_SIZE, compress_weights, quantize_channels
+from edgekit.mobilenet.compression import compress_weights, is_compressed
 from edgekit.mobilenet.program import capture_program
 from edgekit.target import FLOAT32_TOLERANCE, ConvertJob, LoadJob, Program, RuntimeInfo, TensorSpec
+from edgekit.testing import Made
 from edgekit_executorch import weights
 from edgekit_executorch.target import ExecuTorchTarget
 
@@ -55,7 +57,7 @@ def _stored_in_8_bits(program: Program) -> str:
     nodes = [node for node in program.exported.graph.nodes if re.search(r"conv2d|linear", str(node.target))]
     names = program.exported.graph_signature.inputs_to_parameters
     shapes = [program.exported.state_dict[names[node.args[1].name]].shape for node in nodes]
-    count = sum(shape.numel() > MIN_SIZE and set(shape[2:]) <= {1} for shape in shapes)
+    count = sum(is_compressed(shape) and set(shape[2:]) <= {1} for shape in shapes)
     assert 0 < count < len(shapes)
     return f"float32, int8 weights in {count} of {len(shapes)} products"
 
@@ -77,23 +79,6 @@ def layers() -> Program:
 @pytest.fixture
 def noise(layers: Program) -> list[Tensor]:
     return [torch.randn(layers.inputs[0].shape, generator=torch.Generator().manual_seed(seed)) for seed in range(4)]
-
-
-def test_the_scales_of_chosen_weights_are_found_again() -> None:
-    values = torch.randn(30, 90, 1, 1, generator=torch.Generator().manual_seed(0))
-    values *= torch.logspace(-2, 3, 30)[:, None, None, None]
-    values[7] = 0
-    chosen = quantize_channels(values)
-    scales = weights.find_scales(chosen)
-    steps = chosen.flatten(1) / scales[:, None]
-    assert torch.equal(steps, steps.round())
-    assert steps.abs().max() <= 127
-    assert scales.min() > 0
-
-
-def test_weights_that_nobody_chose_are_refused() -> None:
-    with pytest.raises(ValueError, match="not int8 times a float16 scale"):
-        weights.find_scales(torch.rand(40, 60))
 
 
 def test_only_pointwise_and_linear_layers_of_some_size_are_stored_in_8_bits(
@@ -130,13 +115,13 @@ def test_other_precisions_are_serialised_as_before() -> None:
     assert _node_visitor_dict == visitors
 
 
-def test_the_embedded_model(tmp_path: Path) -> None:
+def test_the_embedded_model(digits: Mapping[str, Made]) -> None:
     """A V3: hard-swish, and squeeze-excite, where a convolution has one pixel to work on."""
     checkpoint = open_checkpoint("digits")
-    pixels = [checkpoint.preprocessing.pixels(Image.fromarray(picture)) for picture in digits.held_out()[0][:8]]
+    pixels = [checkpoint.preprocessing.pixels(Image.fromarray(picture)) for picture in held_out()[0][:8]]
     pictures = [torch.from_numpy(checkpoint.preprocessing.normalise(each)) for each in pixels]
-    program = capture_program(checkpoint.network())
-    answer, runtime = _answer(program, _convert(program, tmp_path), pictures)
+    program = digits["int8-weights"].program
+    answer, runtime = _answer(program, digits["int8-weights"].conversion.path, pictures)
     _check_answers(program, answer, pictures)
     assert runtime.precision == _stored_in_8_bits(program)
     assert (runtime.delegated_fraction, runtime.undelegated_ops) == (1, ())

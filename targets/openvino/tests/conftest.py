@@ -11,16 +11,13 @@ from numpy.typing import NDArray
 
 from edgekit.digits import held_out
 from edgekit.digits.recipe import input_tensor
-from edgekit.mobilenet.checkpoint import open_checkpoint
-from edgekit.mobilenet.program import capture_program
 from edgekit.quantization.exact import ExactInt8
-from edgekit.quantization.program import Quantised, capture_int8, quantise
+from edgekit.quantization.program import capture_int8, quantise
 from edgekit.quantization.unit import units_of
-from edgekit.testing import Made, make_artifact
+from edgekit.testing import Made, make_artifact, make_case
 from edgekit_openvino import runner
 from edgekit_openvino.target import OpenVINOTarget
 
-CALIBRATION = 16
 Images = Sequence[NDArray[np.float32]]
 Run = Callable[[Made, Images], NDArray[np.float64]]
 
@@ -60,20 +57,11 @@ def run_exactly() -> Run:
 
 
 @pytest.fixture(scope="session")
-def quantised() -> Quantised:
-    """The embedded model, a V3-Small, with its ranges."""
-    images = input_tensor(held_out()[0])[:CALIBRATION]
-    return quantise(capture_program(open_checkpoint("digits").network()), [image[None] for image in images])
-
-
-@pytest.fixture(scope="session")
-def digits(quantised: Quantised, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Made]:
-    """Its artifacts by precision; int8 with weights of 7 bits; and `mixed`, int8 with five units kept in float."""
-    units = units_of(quantised.module)
-    programs = {
-        "float32": quantised.program,
-        "int8-weights": quantised.program,
-        "int8": capture_int8(quantised),
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Made]:
+    """The embedded model, a V3-Small, by precision; int8 with weights of 7 bits; and `mixed`, int8 with units kept in float."""
+    trained = make_case().trained
+    quantised, units = trained.quantised, units_of(trained.quantised.module)
+    programs = {precision: trained.of(precision) for precision in OpenVINOTarget.tolerances} | {
         "int8 of 7 bits": capture_int8(quantise(quantised.program, quantised.images_nchw, weight_bits=7)),
         "mixed": capture_int8(quantised, {*units[:2], units[20], units[30], units[-1]}),
     }
@@ -88,4 +76,4 @@ def digits(quantised: Quantised, tmp_path_factory: pytest.TempPathFactory) -> Ma
 @pytest.fixture(scope="session")
 def pictures() -> Images:
     """Digits that the model was not calibrated on, 1x1x32x32."""
-    return [image[None] for image in input_tensor(held_out()[0])[CALIBRATION:][:24].numpy()]
+    return [image[None] for image in input_tensor(held_out()[0])[:24].numpy()]
