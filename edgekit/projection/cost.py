@@ -17,7 +17,7 @@ CORE_TERMS = (
 )
 ACCELERATOR_TERMS = (
     *("conv", "stem", "depthwise3", "depthwise5", "grouped", "weights", "written", "activation", "elementwise", "squeeze"),
-    *("join", "move", "norm", "matmul", "pool", "operators", "squeezes", "fixed"),
+    *("join", "move", "norm", "matmul", "pool", "operators", "squeezes", "fixed", "dense operators", "windows"),
 )
 
 
@@ -89,14 +89,16 @@ def _on_accelerator(work: Workload) -> list[float]:
         of("activation").outputs * 0.05e-6,
         of("elementwise").outputs * 0.05e-6,
         of("squeeze").inputs * 0.05e-6,
-        of("join").outputs * 0.02e-6,
+        of("join").outputs * 0.002e-6,
         of("move").outputs * 0.05e-6,
         of("norm").outputs * 0.1e-6,
         of("matmul").macs * 1e-9,
-        of("pool").outputs * 0.05e-6,
+        of("pool").outputs * 0.01e-6,
         sum(total.count for total in work.totals.values()) * 0.001,
         of("squeeze").count * 0.005,
         0.1,
+        sum(of(kind).count for kind in DENSE) * 0.002,
+        (of("conv3").macs + of("conv").macs) * 0.1e-9,
     ]
 
 

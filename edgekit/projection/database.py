@@ -128,7 +128,7 @@ def read_database() -> Database:
 def from_plain(content: dict[str, list]) -> Database:  # type: ignore[type-arg]
     """The database in the table's compact form: `shipping` writes it."""
     sources = [Source(*row) for row in content["sources"]]
-    networks = [tuple(row) for row in content["networks"]]
+    networks = content["networks"]
     statistics, versions = content["statistics"], content["versions"]
     settings = []
     for row in content["settings"]:
@@ -138,9 +138,10 @@ def from_plain(content: dict[str, list]) -> Database:  # type: ignore[type-arg]
             dict(zip(versions, fitted["beta"], strict=True)),
             dict(zip(versions, fitted["spread"], strict=True)),
         )
-        figures = tuple(
-            Published(*networks[network], latency, statistics[statistic], sources[source], f"L{line}" if line else "")
-            for network, latency, statistic, source, line in row["figures"]
-        )
-        settings.append(Known(Setting(*row["setting"]), row["tier"], figures, costs or None))
+        figures = []
+        for at, latency, statistic, source, line in row["figures"]:
+            name, width, resolution = networks[at]
+            where = f"L{line}" if line else ""
+            figures.append(Published(name, width, resolution, latency, statistics[statistic], sources[source], where))
+        settings.append(Known(Setting(*row["setting"]), row["tier"], tuple(figures), costs or None))
     return Database(tuple(settings), dict(content["widths"]), {block: tuple(names) for block, names in content["relatives"]})

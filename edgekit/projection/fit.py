@@ -4,9 +4,10 @@ In a block (one runtime, unit and precision) the latency of network m in setting
 
     log t(d, m) = log sum_k exp(theta(d, k)) f(m, k) + beta(d, m) + noise
 
-with the charges f of `cost`. theta has a normal prior whose mean is the block's profile, what similar settings deviate from it, and
-the setting's own scale; exp keeps every unit cost above 0, and the error is relative. beta is what the sum cannot tell about a
-network: the mean of its residuals in similar settings, or of its family's if it has none, and 0 for a family not in the file.
+with the charges f of `cost`. theta has a normal prior whose mean is the block's profile, what similar settings deviate from it,
+and the setting's own scale; exp keeps every unit cost above 0, and the error is relative. beta is what the sum cannot tell about
+a network: the mean of its residuals in similar settings, or of its family's if it has none, and 0 for a family that is not in
+the file.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +31,7 @@ Block = tuple[str, str, str]
 NOISE = 0.1  # of a log latency around the sum
 MISFIT = 0.1  # of a network's mean position around the sum
 OWN = 0.7  # standard deviation of a log unit cost around the profile
+OWN_NPU = 0.4  # likewise; accelerators of one runtime are more alike
 PROFILE_ROOT = 0.5  # of a profile around the scales of `cost`, where nothing better is known
 PROFILE = 0.4  # of a runtime's profile around its parent's
 SCALE = 1.0  # of a setting's scale around the first estimate
@@ -211,7 +214,7 @@ def _any_work(panels: dict[Block, Panel], block: Block) -> Array:
 
 
 def _fit_block(panel: Panel, there: Array, profile: Array) -> Fitted:
-    prior = np.linalg.inv(np.eye(len(profile)) * OWN**2 + SCALE)
+    prior = np.linalg.inv(np.eye(len(profile)) * (OWN_NPU if panel.block[1] == "npu" else OWN) ** 2 + SCALE)
     count = there.sum(1)
     scale = _mean(panel.logs - np.log(panel.work @ np.exp(profile)), there, 1)
     theta, _ = _mode(panel.work, panel.logs, there, profile + scale[:, None], prior, NOISE)
@@ -267,7 +270,9 @@ def _mean(values: Array, weight: Array, axis: int) -> Array:
     return mean
 
 
-def _mode(work: Array, logs: Array, there: Array, prior_mean: Array, prior: Array, noise: float) -> tuple[Array, Array]:
+def _mode(
+    work: Array, logs: Array, there: Array, prior_mean: Array, prior: npt.NDArray[Any], noise: float
+) -> tuple[Array, Array]:
     """Gauss-Newton to the mode of every row's posterior, and the covariance there."""
     theta = prior_mean.copy()
     for _ in range(STEPS):

@@ -1,7 +1,8 @@
 """The 90 % interval of a prediction: how far predictions of its sort were off when their figures were held back.
 
-Conformal (Vovk et al. 2005; CV+ of Barber et al. 2021, doi:10.1214/20-AOS1965): errors are divided by the spread that the fit gives,
-which grows with operators that a device was never seen to run, and the interval is the spread times a quantile of those quotients.
+Conformal (Vovk et al. 2005; CV+ of Barber et al. 2021, doi:10.1214/20-AOS1965): errors are divided by the spread that the
+fit gives, which grows with operators that a device was never seen to run, and the interval is the spread times a quantile of
+those quotients.
 """
 
 from __future__ import annotations

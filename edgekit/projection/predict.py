@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.projection.cost import terms_of
 from edgekit.projection.figure import Network
 from edgekit.projection.fit import Array, Fitted, Panel, charges_of, kinship
 from edgekit.projection.networks.catalogue import workload_of
@@ -16,6 +17,7 @@ from edgekit.projection.workload import KINDS, Kind, Workload
 
 Tier = Literal["published", "calibrated", "anchored", "specification"]
 FLOOR = 0.05  # of a prediction's own spread in log ms: what measuring again changes, and a little for the sum
+UNSEEN = 1.0  # of the log unit cost of a kind that no figure of the setting had: little more than its order of magnitude
 OWN_FAMILY = 0.5  # weight of a relative's residual in the same setting
 
 
@@ -49,11 +51,14 @@ def survey(fitted: Fitted, there: Array, networks: Sequence[Network]) -> Surface
     terms = np.exp(fitted.theta)[:, None, :] * work[None]
     total = terms.sum(2)
     share = terms / total[:, :, None]
-    spread = np.sqrt(np.einsum("dmk,dkl,dml->dm", share, fitted.spread, share, optimize=True) + FLOOR**2)
+    variance = np.einsum("dmk,dkl,dml->dm", share, fitted.spread, share, optimize=True) + FLOOR**2
     has = np.array([kinds_in(work_of(network)) for network in networks])
     shown = there @ np.array([kinds_in(work_of(network)) for network in panel.networks], float) > 0
-    kin = (kinship(networks, panel.networks) * there.any(0)).any(1)
-    return Surface(np.log(total) + beta_of(fitted, there, networks), spread, has[None] & ~shown[:, None], kin)
+    unseen = np.asarray(has[None] & ~shown[:, None])
+    terms_of_kinds = np.array([[name == kind for name in terms_of(panel.block[1])] for kind in KINDS], float)
+    spread = np.sqrt(variance + (UNSEEN * (share * (unseen @ terms_of_kinds)).sum(2)) ** 2)
+    kin = np.asarray((kinship(networks, panel.networks) * there.any(0)).any(1))
+    return Surface(np.log(total) + beta_of(fitted, there, networks), spread, unseen, kin)
 
 
 def tier_of(count: int) -> Tier:

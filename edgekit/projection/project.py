@@ -135,9 +135,9 @@ def _project(
     exact = _published(row, spec)
     if exact:
         latency = exact.latency_ms
-        sources = ((exact.citation, exact.source.licence),)
+        cited = ((exact.citation, exact.source.licence),)
         basis = f"published: {exact.statistic or 'statistic not stated'}, {exact.citation}"
-        return Projection(*_where(setting), latency, latency, latency, "published", basis, notes, sources)
+        return Projection(*_where(setting), latency, latency, latency, "published", basis, notes, cited)
     if row.costs is None:
         return None
     log_ms, half, missing = _predicted(row, spec, work, database)

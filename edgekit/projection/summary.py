@@ -90,7 +90,8 @@ def as_json(rows: Sequence[Row], parts: Sequence[Row]) -> list[dict[str, Any]]:
 
 def as_table(rows: Sequence[Row]) -> str:
     """Rows as text."""
-    head = f"{'source':18} {'tier':14} {'part':28} {'n':>6} {'median':>7} {'mean':>7} {'<=20%':>6} {'<=30%':>6} {'in 90%':>6} {'by MACs':>8}"
+    head = f"{'source':18} {'tier':14} {'part':28} {'n':>6} {'median':>7} {'mean':>7} "
+    head += f"{'<=20%':>6} {'<=30%':>6} {'in 90%':>6} {'by MACs':>8}"
     lines = [
         f"{row.source:18} {row.tier:14} {row.part:28} {row.n:6} {row.median_ape:7.1%} {row.mean_ape:7.1%} {row.within_20:6.0%} "
         f"{row.within_30:6.0%} {row.coverage_90:6.0%} {row.macs_median_ape:8.1%}"

@@ -95,7 +95,7 @@ def hold(panels: dict[Block, Panel], held: dict[Block, Mask], figures: Sequence[
     there = {block: panel.there * ~held[block] for block, panel in panels.items()}
     asked: dict[Block, list[tuple[Figure, int, int]]] = defaultdict(list)
     for figure in figures:
-        panel = panels[figure.setting.block] if figure.setting.block in panels else None
+        panel = panels.get(figure.setting.block)
         row = panel.row(figure.setting) if panel else None
         column = panel.columns.get(figure.network) if panel else None
         if row is not None and column is not None and held[figure.setting.block][row, column]:

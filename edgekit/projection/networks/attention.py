@@ -113,7 +113,7 @@ def efficientvit(widths: tuple[int, ...], depths: tuple[int, ...], head: tuple[i
     for stage, (width, depth) in enumerate(zip(widths[1:], depths[1:], strict=True), 1):
         attends = stage >= 3
         if large and stage <= 2:
-            tape.conv(16 * tape.channels if stage == 1 else 16 * tape.channels, 3, 2, act=act).conv(width)
+            tape.conv(16 * tape.channels, 3, 2, act=act).conv(width)
         else:
             inverted(tape, width, 3, 2, 24 if large else 4, act=act)
         for _ in range(depth):

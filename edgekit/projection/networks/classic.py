@@ -13,11 +13,11 @@ def alexnet() -> Workload:
     return tape.flatten().linear(4096).linear(4096).linear(1000).workload
 
 
-def vgg16() -> Workload:
-    """VGG-16 (arXiv:1409.1556, table 1, column D)."""
+def vgg(repetitions: tuple[int, int, int, int, int]) -> Workload:
+    """VGG (arXiv:1409.1556, table 1): VGG-16 is column D, VGG-19 column E."""
     tape = Tape(224)
-    for out, repetitions in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
-        for _ in range(repetitions):
+    for out, count in zip((64, 128, 256, 512, 512), repetitions, strict=True):
+        for _ in range(count):
             tape.conv(out, 3)
         tape.pool(2, 2)
     return tape.flatten().linear(4096).linear(4096).linear(1000).workload

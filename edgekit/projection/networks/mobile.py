@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgekit.mobilenet.spec import V3_LARGE_TABLE, MobileNetSpec, round_channels
+from edgekit.mobilenet.spec import V3_LARGE_TABLE, MobileNetSpec, Version, round_channels
 from edgekit.projection.tape import Tape
 from edgekit.projection.workload import Workload
 
@@ -27,9 +27,9 @@ def mobilenet(spec: MobileNetSpec) -> Workload:
     return tape.linear(spec.classes).workload
 
 
-def minimalistic(width: float, resolution: int) -> Workload:
-    """V3-Large without squeeze-excite, hard-swish and 5x5 filters (tensorflow/models, research/slim/nets/mobilenet)."""
-    spec = MobileNetSpec("v3_large", width=width, resolution=resolution)
+def minimalistic(width: float, resolution: int, version: Version = "v3_large") -> Workload:
+    """V3 without squeeze-excite, hard-swish and 5x5 filters (tensorflow/models, research/slim/nets/mobilenet)."""
+    spec = MobileNetSpec(version, width=width, resolution=resolution)
     tape = Tape(resolution).conv(spec.stem_channels, 3, 2)
     for block in spec.blocks():
         if block.expands:
@@ -133,13 +133,18 @@ EFFICIENTNET = (  # arXiv:1905.11946, table 1: kernel, expansion, out, repetitio
 )
 
 
-def efficientnet(width: float, depth: float, resolution: int) -> Workload:
-    """EfficientNet (arXiv:1905.11946): B0 is 1.0, 1.0; B4 is 1.4, 1.8."""
-    tape = Tape(resolution).conv(round_channels(32 * width), 3, 2, act="swish")
-    for kernel, expansion, out, repetitions, stride in EFFICIENTNET:
-        for i in range(-int(-repetitions * depth // 1)):
-            inverted(tape, round_channels(out * width), kernel, 1 if i else stride, expansion, squeeze=0.25, act="swish")
-    return tape.conv(round_channels(1280 * width), act="swish").global_pool().linear(1000).workload
+def efficientnet(width: float, depth: float, resolution: int, *, lite: bool = False) -> Workload:
+    """EfficientNet (arXiv:1905.11946): B0 is 1.0, 1.0; B4 is 1.4, 1.8.
+
+    The lite ones have ReLU6, no squeeze-excite, and ends that do not grow (tensorflow/tpu, models/official/efficientnet/lite).
+    """
+    act, squeeze, last = ("relu6", 0.0, len(EFFICIENTNET) - 1) if lite else ("swish", 0.25, -1)
+    tape = Tape(resolution).conv(32 if lite else round_channels(32 * width), 3, 2, act=act)
+    for stage, (kernel, expansion, out, repetitions, stride) in enumerate(EFFICIENTNET):
+        count = repetitions if lite and stage in (0, last) else -int(-repetitions * depth // 1)
+        for i in range(count):
+            inverted(tape, round_channels(out * width), kernel, 1 if i else stride, expansion, squeeze=squeeze, act=act)
+    return tape.conv(1280 if lite else round_channels(1280 * width), act=act).global_pool().linear(1000).workload
 
 
 # fused, expansion, out, repetitions, stride

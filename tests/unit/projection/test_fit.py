@@ -1,0 +1,154 @@
+"""Fits to devices that obey the model, and to figures that were shuffled and obey nothing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgekit.projection.figure import Figure, Network
+from edgekit.projection.fit import fit, panels_of
+from edgekit.projection.held import predict_held
+from edgekit.projection.interval import WIDEST, Widths, covered, learn, quantile
+from edgekit.projection.predict import names_of, survey, tier_of
+from edgekit.projection.setting import distance, precision_class, unit_class
+from edgekit.projection.summary import as_json, summarise
+from edgekit.projection.trial import without_devices, without_families, without_networks
+from tests.unit.projection.conftest import figure, setting
+
+DEVICES = tuple(f"board {i}" for i in range(8))
+Make = Callable[..., list[Figure]]
+
+
+def errors(figures: list[Figure]) -> np.ndarray:  # type: ignore[type-arg]
+    return np.abs(np.expm1([trial.error for trial in without_families(panels_of(figures), figures)]))
+
+
+def test_a_family_that_was_held_back_is_predicted(make_figures: Make) -> None:
+    assert np.median(errors(make_figures(DEVICES))) < 0.12
+
+
+def test_shuffled_latencies_cannot_be_predicted(make_figures: Make) -> None:
+    """The control: if this were good as well, something would leak."""
+    figures = make_figures(DEVICES)
+    latencies = [figure.latency_ms for figure in figures]
+    random.Random(0).shuffle(latencies)
+    shuffled = [replace(figure, latency_ms=ms) for figure, ms in zip(figures, latencies, strict=True)]
+    assert np.median(errors(shuffled)) > 3 * np.median(errors(figures))
+
+
+def test_it_beats_scaling_by_macs(make_figures: Make) -> None:
+    figures = make_figures(DEVICES)
+    trials = list(without_networks(panels_of(figures), figures))
+    (row,) = summarise(trials, covered(trials))
+    assert row.n == len(figures)
+    assert row.median_ape < row.macs_median_ape / 2
+
+
+def test_what_is_held_back_does_not_reach_the_fit(make_figures: Make) -> None:
+    """A held-back figure a thousand times as long changes no prediction."""
+    figures = make_figures(DEVICES[:3])
+    family = [trial for trial in without_families(panels_of(figures), figures) if trial.held == "family vgg"]
+    wrong = [replace(f, latency_ms=f.latency_ms * 1000) if f.model == "vgg16" else f for f in figures]
+    again = [trial for trial in without_families(panels_of(wrong), wrong) if trial.held == "family vgg"]
+    assert [trial.log_ms for trial in again] == pytest.approx([trial.log_ms for trial in family])
+
+
+def test_tiers_follow_the_networks_left_in_a_setting(make_figures: Make) -> None:
+    assert [tier_of(count) for count in (0, 1, 2, 30)] == ["specification", "anchored", "calibrated", "calibrated"]
+    figures = make_figures(DEVICES)
+    panels = panels_of(figures)
+    assert {trial.tier for trial in without_families(panels, figures)} == {"calibrated"}
+    assert {trial.tier for trial in without_devices(panels, figures, anchored=True)} == {"anchored"}
+    assert {trial.tier for trial in without_devices(panels, figures, anchored=False)} == {"specification"}
+
+
+def test_an_anchor_beats_none(make_figures: Make) -> None:
+    figures = make_figures(DEVICES)
+    panels = panels_of(figures)
+    anchored, none = (
+        np.median(np.abs([trial.error for trial in without_devices(panels, figures, anchored=one)])) for one in (True, False)
+    )
+    assert anchored < none / 2
+
+
+def test_an_operator_that_no_figure_had_widens_the_prediction_and_is_named(make_figures: Make) -> None:
+    names = ("mobilenet_v1", "mobilenet_v2", "resnet18", "resnet50", "squeezenet1.1", "vgg16")
+    asked = [Network("mnasnet", 1.0, 224), Network("mobilenet_v2", 0.75, 224)]
+    spreads = []
+    for more in ((), ("proxylessnasnet",)):  # only this one has depthwise 5x5
+        panels = panels_of(make_figures(DEVICES, (*names, *more)))
+        ((block, panel),) = panels.items()
+        surface = survey(fit(panels)[block], panel.there, asked)
+        assert [names_of(mask) for mask in surface.unseen[0]] == [() if more else ("depthwise5",), ()]
+        assert list(surface.kin) == [False, True]
+        spreads.append(surface.spread[:, 0].mean())
+    assert spreads[0] > 1.15 * spreads[1]
+
+
+def test_intervals_hold_what_they_promise(make_figures: Make) -> None:
+    figures = make_figures([f"board {i}" for i in range(20)])
+    trials = list(without_networks(panels_of(figures), figures))
+    assert 0.85 <= np.mean(covered(trials)) <= 0.97
+
+
+def test_a_quantile_is_never_below_its_share() -> None:
+    assert quantile([1.0]) == 1.0
+    assert quantile(list(range(1, 101))) == 91
+    assert Widths({(): 2.0}).half_width(("r", "cpu", "float"), "anchored", True, 0.1) == pytest.approx(0.2)
+    assert Widths({}).half_width(("r", "cpu", "float"), "anchored", True, 0.1) == pytest.approx(0.1 * WIDEST)
+    assert learn([]).quantiles == {}
+
+
+def test_a_second_file_is_predicted_and_what_cannot_be_is_named(make_figures: Make) -> None:
+    figures = make_figures(DEVICES)
+    known, asked = figures[:-4], figures[-6:]  # two are in both
+    stranger = figure(setting("board 0"), "secretnet", 5.0)
+    elsewhere = figure(setting("board 0", runtime="another", unit_class="npu"), "resnet18", 5.0)
+    new = figure(setting("board 99"), "resnet18", 50.0)
+    outcome = predict_held(known, [*asked, stranger, elsewhere, new])
+    assert outcome.published == 2
+    assert sum(outcome.unpredicted.values()) == 2
+    assert any("secretnet" in name for name in outcome.unpredicted)
+    assert [trial.tier for trial in outcome.trials] == ["calibrated"] * 4 + ["specification"]
+    rows = summarise(outcome.trials, outcome.covered)
+    keys = {"source", "tier", "n", "median_ape", "within_20", "within_30", "coverage_90", "macs_median_ape"}
+    assert all(keys <= row.keys() for row in as_json(rows, rows))
+
+
+def test_min_and_mean_of_one_measurement_are_predicted_each(make_figures: Make) -> None:
+    figures = make_figures(DEVICES)
+    both = [*figures, *(replace(f, statistic="min", latency_ms=f.latency_ms / 1.1) for f in figures)]
+    panels = panels_of(both)
+    (panel,) = panels.values()
+    assert panel.lift[0, "mean"] - panel.lift[0, "min"] == pytest.approx(np.log(1.1))
+    assert len(panel.networks) == len({f.network for f in figures})
+
+
+def test_likeness_counts_cores_threads_and_years() -> None:
+    first = setting("one")
+    assert distance(first, setting("two")) == 0
+    far = (
+        setting("three", chipset="Cortex-A53"),
+        setting("three", threads="4"),
+        setting("three", year=2018.0),
+    )
+    assert all(distance(first, other) == distance(other, first) > 1 for other in far)
+    assert distance(first, setting("four", chipset="Cortex-A78")) < distance(first, far[0])
+
+
+@pytest.mark.parametrize(
+    ("unit", "precision", "expected"),
+    [
+        ("cpu (big cores)", "fp32", ("cpu", "float")),
+        ("gpu(vulkan)", "int8 (uint8 per-tensor)", ("gpu", "int8")),
+        ("nnapi", "w8a8", ("npu", "int8")),
+        ("ALL (ANE/GPU/CPU)", "fp16", ("npu", "float")),
+        ("igpu", "w8a16_mixed_int16", ("gpu", "int8 with int16 activations")),
+    ],
+)
+def test_names_of_units_and_precisions_are_understood(unit: str, precision: str, expected: tuple[str, str]) -> None:
+    assert (unit_class(unit), precision_class(precision)) == expected

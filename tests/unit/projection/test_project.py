@@ -1,0 +1,119 @@
+"""What a user is told about a device, from the table that ships."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import pytest
+
+from edgekit.errors import UsageError
+from edgekit.mobilenet.spec import MobileNetSpec
+from edgekit.projection import Projection, project
+from edgekit.projection.cost import terms_of
+from edgekit.projection.database import TABLE, read_database
+
+
+def on_cpu(projections: tuple[Projection, ...]) -> Projection:
+    return next(projection for projection in projections if projection.compute_unit.startswith("cpu"))
+
+
+def test_an_exact_published_figure_is_returned_as_such() -> None:
+    """tensorflow/lite/g3doc/guide/hosted_models.md: Mobilenet_V1_0.50_224, CPU, 4 threads, on a Pixel 3: 7.9 ms."""
+    found = on_cpu(project(MobileNetSpec("v1", width=0.5), precision="float32", target="executorch", device="Pixel 3"))
+    assert (found.tier, found.latency_ms, found.low_ms, found.high_ms) == ("published", 7.9, 7.9, 7.9)
+    assert "hosted_models.md" in found.basis
+    assert found.sources[0][1] == "Apache-2.0 (code) / CC-BY-4.0 (docs)"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        MobileNetSpec("v1", width=0.6),
+        MobileNetSpec("v1", width=0.5, resolution=200),
+        MobileNetSpec("v1", width=0.5, classes=10),
+        MobileNetSpec("v1", width=0.5, input_channels=1),
+        MobileNetSpec("v2"),
+    ],
+)
+def test_any_other_network_is_predicted_with_an_interval(spec: MobileNetSpec) -> None:
+    found = on_cpu(project(spec, precision="float32", target="onnx", device="pixel 3"))
+    assert found.tier == "calibrated"
+    assert found.low_ms < found.latency_ms < found.high_ms
+    assert any("another runtime" in note for note in found.notes)
+
+
+def test_a_wider_network_is_slower() -> None:
+    widths = [0.35, 0.6, 0.9, 1.2]
+    found = [
+        on_cpu(project(MobileNetSpec("v2", width=width, resolution=190), precision="float32", target="onnx", device="Pixel 1"))
+        for width in widths
+    ]
+    assert sorted(p.latency_ms for p in found) == [p.latency_ms for p in found]
+
+
+def test_a_device_of_one_figure_is_anchored_and_one_of_none_has_a_wide_interval() -> None:
+    anchored = on_cpu(project(MobileNetSpec("v2"), precision="float32", target="executorch", device="Pixel 2"))
+    alone = on_cpu(project(MobileNetSpec("v2"), precision="float32", target="executorch", device="xiaomi 6"))
+    near = on_cpu(project(MobileNetSpec("v2"), precision="float32", target="executorch", device="Pixel 3"))
+    assert (near.tier, anchored.tier, alone.tier) == ("calibrated", "anchored", "specification")
+    widths = [math.log(p.high_ms / p.low_ms) for p in (near, anchored, alone)]
+    assert widths == sorted(widths)
+
+
+def test_an_operator_the_setting_never_had_is_named() -> None:
+    notes = [
+        note
+        for p in project(MobileNetSpec("v3_large"), precision="int8", target="executorch", device="Pixel 3")
+        for note in p.notes
+    ]
+    assert any("squeeze" in note and "wider" in note for note in notes)
+
+
+def test_core_ml_is_told_of_its_own_and_compressed_weights_of_theirs() -> None:
+    spec = MobileNetSpec("v2")
+    (plain,) = project(spec, precision="float16", target="coreml", device="iPhone 14 Pro")
+    (packed,) = project(spec, precision="palettized-4", target="coreml", device="iPhone 14 Pro")
+    assert (plain.runtime, plain.precision, plain.tier) == ("Core ML", "fp16", "published")
+    assert "4 bit" in packed.precision
+    assert not any("another runtime" in note for note in plain.notes)
+
+
+def test_an_unknown_device_is_told_with_names_near_it() -> None:
+    with pytest.raises(UsageError, match=r"'Pixel 3'"):
+        project(MobileNetSpec("v2"), precision="float32", target="onnx", device="pixle 3")
+    with pytest.raises(UsageError, match="edgekit devices"):
+        project(MobileNetSpec("v2"), precision="float32", target="onnx", device="")
+
+
+def test_a_precision_that_nobody_published_is_told() -> None:
+    with pytest.raises(UsageError, match="It has: "):
+        project(MobileNetSpec("v2"), precision="int8", target="onnx", device="Pixel 1".replace("1", "2"))
+
+
+def test_the_table_is_small_and_whole() -> None:
+    from importlib.resources import files
+
+    assert len(files("edgekit.projection").joinpath(TABLE).read_bytes()) < 1_000_000
+    database = read_database()
+    for known in database.settings:
+        assert all(figure.source.citation and figure.source.licence for figure in known.figures)
+        if known.costs:
+            assert len(known.costs.theta) == len(terms_of(known.setting.unit_class))
+    assert len(database.devices) > 100
+
+
+def test_nothing_is_fitted_on_what_is_only_context() -> None:
+    hailo = read_database().of_device("HAILO8")
+    assert all(known.costs is None for known in hailo)
+    assert sum(len(known.figures) for known in hailo) > 10
+
+
+def test_neither_listing_nor_projecting_needs_numpy() -> None:
+    code = (
+        "import sys; from edgekit.projection import project; from edgekit.mobilenet.spec import MobileNetSpec;"
+        "project(MobileNetSpec('v2'), precision='float32', target='onnx', device='Pixel 3');"
+        "sys.exit(bool({'numpy', 'torch'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
