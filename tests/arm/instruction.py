@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 # By the bits of the instruction, for QEMU's disassembler does not know the newer ones: which bits matter, and their values.
 # Arm Architecture Reference Manual for A-profile, C7.2: of a vector, and by element.
@@ -14,7 +16,7 @@ ENCODINGS = {
     "int8 dot products": ((0x9FE0FC00, 0x0E809400), (0x9FC0F400, 0x0F80E000)),  # SDOT, UDOT
     "int8 matrix products": ((0xDFE0FC00, 0x4E80A400), (0xFFE0FC00, 0x4E80AC00)),  # SMMLA, UMMLA; USMMLA
 }
-_LINE = re.compile(r"0x[0-9a-f]+:\s+([0-9a-f]{8})\s")
+_WORD = re.compile(rb"^0x[0-9a-f]+:\s+([0-9a-f]{8})\s", re.MULTILINE)
 
 
 def count_products(log: Path) -> dict[str, int]:
@@ -23,14 +25,13 @@ def count_products(log: Path) -> dict[str, int]:
     Args:
         log: of `qemu-aarch64 -d in_asm`.
     """
-    with log.open(encoding="utf-8", errors="replace") as lines:
-        return count_words(int(match[1], 16) for line in lines if (match := _LINE.match(line)))
+    digits = b"".join(_WORD.findall(log.read_bytes())).decode()
+    return count_words(np.frombuffer(bytes.fromhex(digits), ">u4").astype(np.uint32))
 
 
-def count_words(words: Iterable[int]) -> dict[str, int]:
-    """Count instructions, given as 32-bit numbers."""
-    counts = dict.fromkeys(ENCODINGS, 0)
-    for word in words:
-        for kind, forms in ENCODINGS.items():
-            counts[kind] += any(word & mask == value for mask, value in forms)
+def count_words(words: NDArray[np.uint32]) -> dict[str, int]:
+    """Count instructions, given as numbers."""
+    counts = {
+        kind: sum(int(np.count_nonzero(words & mask == value)) for mask, value in forms) for kind, forms in ENCODINGS.items()
+    }
     return {kind: count for kind, count in counts.items() if count}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.arm.instruction import count_products, count_words
 
@@ -25,7 +27,7 @@ PRODUCTS = {
 OTHERS = ("fmla v0.2d, v1.2d, v2.2d", "fmul v0.4s, v1.4s, v2.4s", "fmls v0.8h, v1.8h, v2.8h", "smlal v0.8h, v1.8b, v2.8b", "ret")
 
 
-def _assemble(instruction: str, folder: Path) -> int:
+def _assemble(instruction: str, folder: Path) -> NDArray[np.uint32]:
     source, made, raw = (folder / name for name in ("code.s", "code.o", "code.bin"))
     source.write_text(f".arch armv8.6-a+fp16\n{instruction}\n")
     for command in (
@@ -33,19 +35,19 @@ def _assemble(instruction: str, folder: Path) -> int:
         ("aarch64-linux-gnu-objcopy", "-O", "binary", "-j", ".text", made, raw),
     ):
         subprocess.run(command, check=True)
-    return int.from_bytes(raw.read_bytes(), "little")
+    return np.frombuffer(raw.read_bytes(), "<u4").astype(np.uint32)
 
 
 @pytest.mark.usefixtures("arm")
 @pytest.mark.parametrize("instruction", PRODUCTS)
 def test_a_product_is_counted_as_what_it_is(instruction: str, tmp_path: Path) -> None:
-    assert count_words([_assemble(instruction, tmp_path)]) == {PRODUCTS[instruction]: 1}
+    assert count_words(_assemble(instruction, tmp_path)) == {PRODUCTS[instruction]: 1}
 
 
 @pytest.mark.usefixtures("arm")
 @pytest.mark.parametrize("instruction", OTHERS)
 def test_nothing_else_is_counted(instruction: str, tmp_path: Path) -> None:
-    assert count_words([_assemble(instruction, tmp_path)]) == {}
+    assert count_words(_assemble(instruction, tmp_path)) == {}
 
 
 def test_a_log_is_read_line_by_line(tmp_path: Path) -> None:
