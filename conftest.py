@@ -46,7 +46,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if name in fixtures:
                 groups[item.path] = f"{fixtures[name][-1].baseid} {name}"
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(groups[item.path]))
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(groups[item.path]))
     order = {group: place for place, group in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(groups[item.path], len(order)))
 
