@@ -92,6 +92,21 @@ ALLOWED = {
     "payoff": set(),
     "evaluator": {"numpy"},
     "shared": {"numpy"},
+    "projection.workload": set(),
+    "projection.tape": set(),
+    "projection.setting": set(),
+    "projection.figure": set(),
+    "projection.cost": set(),
+    "projection.database": set(),
+    "projection.project": set(),
+    "projection.networks.catalogue": set(),
+    "projection.fit": {"numpy"},
+    "projection.predict": {"numpy"},
+    "projection.trial": {"numpy"},
+    "projection.held": {"numpy"},
+    "projection.interval": {"numpy"},
+    "projection.summary": {"numpy"},
+    "projection.shipping": set(),
 }
 
 
