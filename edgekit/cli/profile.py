@@ -59,11 +59,13 @@ def profile(
     from edgekit.cli.costs import show_static_profiles
     from edgekit.cli.latencies import show_comparisons, show_sustained
     from edgekit.cli.operators import show_operators
+    from edgekit.cli.projections import show_projections
     from edgekit.cli.show import Progress, print_json, results_json, show_results
     from edgekit.errors import UsageError
     from edgekit.latency import LatencyPlan
     from edgekit.latency.comparison import Comparison, ComparisonPlan
     from edgekit.machine import available_cores
+    from edgekit.projection.artifact import check_devices, project_artifacts
 
     if compare and len(artifacts) < 2:
         raise UsageError("--compare needs two artifacts or more: the first is compared with each of the others")
@@ -71,14 +73,17 @@ def profile(
     plan = LatencyPlan(iterations, max_seconds, warmup, flags.seconds(sustain) if sustain else 0.0)
     boards = [each for each in device or () if is_address(each)]
     names = [each for each in device or () if not is_address(each)]
+    check_devices(names)
     comparisons: list[Comparison] = []
     with Progress(quiet=quiet) as progress:
         results = () if boards and not names else run.profile(artifacts, threads=counts, latency=plan, on_stage=progress.enter)
         for board in boards:
             results += measure(artifacts, board, threads=threads or (1, 0), latency=plan, on_stage=progress.enter)
+    projected = project_artifacts([result.folder for result in results], names) if names else ()
     code, content = results_json(results)
     if not json:
         show_results(results, json=False)
+        show_projections(results, projected)
         show_sustained(results)
         show_static_profiles(results)
         show_operators(results, every_layer=layers)
@@ -88,7 +93,7 @@ def profile(
                 launching = ComparisonPlan(launches)
                 comparisons += run.compare(artifacts, num_threads=number, plan=launching, on_stage=progress.enter)
     if json:
-        print_json({**content, "comparisons": comparisons})
+        print_json({**content, "comparisons": comparisons, "projected": projected})
     else:
         show_comparisons(comparisons)
     return code

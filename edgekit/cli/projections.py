@@ -1,0 +1,62 @@
+"""The three sources of a latency in one table, each row saying which it is: measured here, published, or predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgekit.cli.show import new_table, print_lines, print_table
+from edgekit.latency import Latency
+from edgekit.projection.artifact import Projected
+from edgekit.run import Result
+
+MEASURED = "measured"
+HEADINGS = ("artifact", "on", "runtime", "unit", "threads", "ms", "90% interval", "source")
+FIGURES = ("threads", "ms", "90% interval")
+MEANINGS = {
+    "calibrated": "predicted, from figures of two networks or more in this setting",
+    "anchored": "predicted, from one figure in this setting and similar chips",
+    "specification": "predicted, from similar chips alone: no figure in this setting",
+}
+
+
+def show_projections(results: Sequence[Result], projected: Sequence[Projected]) -> None:
+    """Print every latency of every artifact."""
+    if not projected:
+        return
+    table = new_table(*HEADINGS, figures=FIGURES)
+    notes: list[str] = []
+    for result in results:
+        name, report = result.folder.name, result.report
+        for latency in (report.latency, *report.more_latencies):
+            table.add_row(name, *_measured(latency, report.runtime.runtime if report.runtime else "-", notes))
+        for each in (each for each in projected if each.artifact == name):
+            for row in each.projections:
+                interval = "-" if row.tier == "published" else f"{row.low_ms:.1f} to {row.high_ms:.1f}"
+                marks = "".join(f"[{_number(note, notes)}]" for note in row.notes)
+                figures = (row.threads or "-", f"{row.latency_ms:.2f}", interval)
+                table.add_row(name, row.device, row.runtime, row.compute_unit, *figures, f"{row.tier}{marks}")
+            if each.reason:
+                table.add_row(name, each.device, "-", "-", "-", "-", "-", f"none[{_number(each.reason, notes)}]")
+    print_lines("")
+    print_table(table)
+    tiers = sorted({row.tier for each in projected for row in each.projections} & MEANINGS.keys())
+    print_lines(*(f"{tier}: {MEANINGS[tier]}" for tier in tiers))
+    print_lines(*(f"[{number}] {note}" for number, note in enumerate(notes, 1)))
+    sources = sorted(
+        {f"{citation} ({licence})" for each in projected for row in each.projections for citation, licence in row.sources}
+    )
+    print_lines("Figures of others: " + "; ".join(sources) if sources else "No figures of others.")
+
+
+def _measured(latency: Latency | None, runtime: str, notes: list[str]) -> tuple[str, ...]:
+    if latency is None:
+        return ("this machine", runtime, "-", "-", "-", "-", "not measured")
+    doubts = f"[{_number('too noisy to trust: ' + '; '.join(latency.doubts), notes)}]" if latency.doubts else ""
+    figures = (str(latency.num_threads), f"{latency.p50_ms:.2f}{'?' if doubts else ''}", "-")
+    return ("this machine", runtime, "cpu", *figures, f"{MEASURED}{doubts}")
+
+
+def _number(note: str, notes: list[str]) -> int:
+    if note not in notes:
+        notes.append(note)
+    return notes.index(note) + 1
