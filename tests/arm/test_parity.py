@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgekit.manifest import FILE_NAME, FileRecord, read_manifest, sha256_of, write_json
 from tests.arm.conftest import CELLS, TARGETS
-from tests.arm.cpu import CORTEX_A72, I8MM, Cpu
+from tests.arm.cpu import CORTEX_A72, I8MM
 from tests.arm.emulation import Emulator
 from tests.arm.kernels import assert_passes
 
@@ -27,12 +28,20 @@ def test_the_embedded_model_passes_with_the_kernels_of_its_precision(
     assert_passes(cortex_a76, digits[cell])
 
 
-@pytest.mark.parametrize("cpu", [CORTEX_A72, I8MM], ids=lambda cpu: cpu.name)
 @pytest.mark.parametrize("target", TARGETS)
-def test_int8_passes_on_cpus_without_dot_products_and_with_matrix_products(
-    arm: Path, digits: dict[str, Path], target: str, cpu: Cpu
-) -> None:
-    assert_passes(Emulator(arm, cpu), digits[f"{target}-int8"])
+def test_int8_passes_with_matrix_products(arm: Path, digits: dict[str, Path], target: str) -> None:
+    assert_passes(Emulator(arm, I8MM), digits[f"{target}-int8"])
+
+
+@pytest.mark.parametrize("target", ["executorch", "onnx"])
+def test_int8_passes_on_a_cpu_without_dot_products(arm: Path, digits: dict[str, Path], target: str) -> None:
+    assert_passes(Emulator(arm, CORTEX_A72), digits[f"{target}-int8"])
+
+
+def test_openvino_compiles_no_int8_model_for_a_cpu_without_dot_products(arm: Path, digits: dict[str, Path]) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        Emulator(arm, CORTEX_A72).judge(digits["openvino-int8"])
+    assert "object is not initialized" in error.value.stderr
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])
