@@ -4,10 +4,10 @@ In a block (one runtime, unit and precision) the latency of network m in setting
 
     log t(d, m) = log sum_k exp(theta(d, k)) f(m, k) + beta(d, m) + noise
 
-with the charges f of `cost`. theta has a normal prior whose mean is the block's profile, what similar settings deviate from it,
-and the setting's own scale; exp keeps every unit cost above 0, and the error is relative. beta is what the sum cannot tell about
-a network: the mean of its residuals in similar settings, or of its family's if it has none, and 0 for a family that is not in
-the file.
+with the charges f of `cost`. theta has a normal prior whose mean is the block's profile, what similar settings deviate from it
+(and, for int8, the same device in float), and the setting's own scale; exp keeps every unit cost above 0, and the error is
+relative. beta is what the sum cannot tell about a network: the mean of its residuals in similar settings, or of its family's if
+it has none, and 0 for a family that is not in the file.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ OWN_NPU = 0.4  # likewise; accelerators of one runtime are more alike
 PROFILE_ROOT = 0.5  # of a profile around the scales of `cost`, where nothing better is known
 PROFILE = 0.4  # of a runtime's profile around its parent's
 SCALE = 1.0  # of a setting's scale around the first estimate
+FLOAT = 1.0  # weight of what a device deviates in float, for its int8; a neighbour like it in all has 1
 KIN = 0.03  # weight of a relative's residual beside the network's own, from another setting
 STEPS = 8  # of Gauss and Newton
 TINY = 1e-9
@@ -101,20 +102,22 @@ class Fitted:
         profile: (terms,) log unit costs of the runtime, mean 0.
         theta: (settings, terms) log unit costs.
         spread: (settings, terms, terms) posterior covariance of theta.
-        beta: (settings, networks) what similar settings say of each network.
-        residual: (settings, networks) figure less prediction, 0 where there is no figure.
+        lent_residual: (settings, networks) figure less the sum at the unit costs that are lent to similar settings.
+        residual: (settings, networks) figure less the sum at theta; 0 where there is no figure.
         near: (settings, settings) likeness with the speed counted in.
         scale: (settings,) log of how slow a setting is, against the profile.
+        count: (settings,) figures that were used.
     """
 
     panel: Panel
     profile: Array
     theta: Array
     spread: Array
-    beta: Array
+    lent_residual: Array
     residual: Array
     near: Array
     scale: Array
+    count: Array
 
 
 def charges_of(network: Network, block: Block) -> Array | None:
@@ -179,10 +182,16 @@ def fit(
     """
     use = {block: panel.there if there is None else there[block] for block, panel in panels.items()}
     profiles: dict[Block, Array] = {}
-    return {
-        block: _fit_block(panels[block], use[block], _profile(block, panels, use, profiles))
-        for block in (panels if only is None else only)
-    }
+    fitted: dict[Block, Fitted] = {}
+
+    def fitted_block(block: Block) -> Fitted:
+        if block not in fitted:
+            in_float = (block[0], block[1], "float")
+            model = fitted_block(in_float) if in_float != block and in_float in panels and use[in_float].any() else None
+            fitted[block] = _fit_block(panels[block], use[block], _profile(block, panels, use, profiles), model)
+        return fitted[block]
+
+    return {block: fitted_block(block) for block in (panels if only is None else only)}
 
 
 def _profile(block: Block, panels: dict[Block, Panel], use: dict[Block, Array], known: dict[Block, Array]) -> Array:
@@ -213,7 +222,7 @@ def _any_work(panels: dict[Block, Panel], block: Block) -> Array:
     return next(p.work[0] for b, p in panels.items() if (b[1] == "npu") == (block[1] == "npu"))
 
 
-def _fit_block(panel: Panel, there: Array, profile: Array) -> Fitted:
+def _fit_block(panel: Panel, there: Array, profile: Array, in_float: Fitted | None) -> Fitted:
     prior = np.linalg.inv(np.eye(len(profile)) * (OWN_NPU if panel.block[1] == "npu" else OWN) ** 2 + SCALE)
     count = there.sum(1)
     scale = _mean(panel.logs - np.log(panel.work @ np.exp(profile)), there, 1)
@@ -226,15 +235,36 @@ def _fit_block(panel: Panel, there: Array, profile: Array) -> Fitted:
     deviation = theta - profile
     deviation = deviation - _mean_of_terms(deviation)[:, None]
     near = near * (np.maximum(count - 1, 0) / (count + 4.0))[None]  # a setting of one figure has no profile to lend
-    around = near @ deviation / (near.sum(1, keepdims=True) + 1e-4)
-    residual = (panel.logs - _log_sum(panel.work, theta)) * there
-    beta = _smoothed(near, residual, there, panel.networks)
+    lent, trust = _from_float(panel, in_float, len(profile))
+    around = (near @ deviation + trust * lent) / (near.sum(1, keepdims=True) + trust + 1e-4)
+    lent_residual = (panel.logs - _log_sum(panel.work, theta)) * there
+    beta = _smoothed(near, lent_residual, there, panel.networks)
     scale = _mean(panel.logs - beta - np.log(panel.work @ np.exp(profile + around).T).T, there, 1)
     guessed = (near @ scale) / np.maximum(near.sum(1), TINY)
     scale = np.where(known, scale, guessed)
     theta, spread = _mode(panel.work, panel.logs - beta, there, profile + around + scale[:, None], prior, NOISE)
-    residual = (panel.logs - beta - _log_sum(panel.work, theta)) * there
-    return Fitted(panel, profile, theta, spread, beta, residual, near, scale)
+    residual = (panel.logs - _log_sum(panel.work, theta)) * there
+    return Fitted(panel, profile, theta, spread, lent_residual, residual, near, scale, count)
+
+
+def _from_float(panel: Panel, in_float: Fitted | None, terms: int) -> tuple[Array, Array]:
+    """What the same device deviates from its profile in float, and how much that counts: little, if it has few figures."""
+    lent, trust = np.zeros((len(panel.settings), terms)), np.zeros((len(panel.settings), 1))
+    if in_float is None:
+        return lent, trust
+    deviation = in_float.theta - in_float.profile
+    count = in_float.count
+    for i, setting in enumerate(panel.settings):
+        same = [
+            j
+            for j, other in enumerate(in_float.panel.settings)
+            if (other.device, other.threads, other.compute_unit) == (setting.device, setting.threads, setting.compute_unit)
+        ]
+        if same:
+            j = max(same, key=lambda j: (in_float.panel.settings[j].run == setting.run, count[j]))
+            lent[i] = deviation[j] - deviation[j].mean()
+            trust[i] = FLOAT * max(count[j] - 1, 0) / (count[j] + 4)
+    return lent, trust
 
 
 def _mean_of_terms(deviation: Array) -> Array:

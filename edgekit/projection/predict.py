@@ -69,11 +69,10 @@ def tier_of(count: int) -> Tier:
 def beta_of(fitted: Fitted, there: Array, networks: Sequence[Network]) -> Array:
     """What the residuals of the same network and of its family say: in similar settings, and then in this one."""
     known = fitted.panel.networks
-    whole = (fitted.residual + fitted.beta) * there
     kin = kinship(networks, known)
-    around = (fitted.near @ whole @ kin.T) / (fitted.near @ there @ kin.T + 1e-3)
+    around = (fitted.near @ fitted.lent_residual @ kin.T) / (fitted.near @ there @ kin.T + 1e-3)
     own = kinship(networks, known, OWN_FAMILY)
-    rest: Array = (whole @ own.T - around * (there @ own.T)) / (there @ own.T + 0.5)
+    rest: Array = (fitted.residual @ own.T - around * (there @ own.T)) / (there @ own.T + 0.5)
     return around + rest
 
 

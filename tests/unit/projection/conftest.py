@@ -48,7 +48,7 @@ def make_figures() -> Callable[..., list[Figure]]:
     def make(devices: Sequence[str], names: Sequence[str] = NAMES, seed: int = 0) -> list[Figure]:
         random = np.random.default_rng(seed)
         profile = random.normal(0, 0.3, len(CORE_TERMS))
-        figures = []
+        figures: list[Figure] = []
         for device in devices:
             costs = np.exp(profile + random.normal(0, 0.2, len(profile)) + random.normal(0, 1.0))
             where = setting(device)

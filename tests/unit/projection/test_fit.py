@@ -23,7 +23,7 @@ DEVICES = tuple(f"board {i}" for i in range(8))
 Make = Callable[..., list[Figure]]
 
 
-def errors(figures: list[Figure]) -> np.ndarray:  # type: ignore[type-arg]
+def errors(figures: list[Figure]) -> np.ndarray:
     return np.abs(np.expm1([trial.error for trial in without_families(panels_of(figures), figures)]))
 
 
