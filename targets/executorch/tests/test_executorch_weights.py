@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,7 +38,7 @@ def _answer(program: Program, path: Path, images_nchw: list[Tensor]) -> tuple[Te
 
 
 def _exact(exported: ExportedProgram, images_nchw: list[Tensor]) -> Tensor:
-    module = exported.module().double()
+    module = copy.deepcopy(exported).module().double()  # a module shares its weights with the program
     with torch.no_grad():
         return torch.cat([module(image.double()) for image in images_nchw])
 
