@@ -54,7 +54,19 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_every_shown_flag_exists() -> None:
     """Flags in the reference are those of --help."""
     helps = {}
-    for command in ("convert", "verify", "profile", "predict", "evaluate", "merge", "inspect", "models", "targets", "doctor"):
+    for command in (
+        "convert",
+        "verify",
+        "profile",
+        "predict",
+        "evaluate",
+        "merge",
+        "inspect",
+        "models",
+        "targets",
+        "devices",
+        "doctor",
+    ):
         argv = [sys.executable, "-m", "edgekit", command, "--help"]
         helps[command] = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     everything = " ".join(helps.values()) + " --seed --epochs --output --help --version"
