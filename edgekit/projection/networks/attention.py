@@ -14,11 +14,26 @@ def encoder(tape: Tape, width: int, heads: int, *, hidden: int) -> None:
     tape.linear(width).add().touch("norm").linear(hidden, act="gelu").linear(width).add().back(size, width)
 
 
-def vision_transformer() -> Workload:
-    """ViT-B/16 at 384x384 (arXiv:2010.11929); the class token is left out."""
-    tape = Tape(384).conv(768, 16, 16)
+def vision_transformer(resolution: int) -> Workload:
+    """ViT-B/16 (arXiv:2010.11929); the class token is left out."""
+    tape = Tape(resolution).conv(768, 16, 16)
     for _ in range(12):
         encoder(tape, 768, 12, hidden=3072)
+    return tape.touch("norm").global_pool().linear(1000).workload
+
+
+def swin(width: int, depths: tuple[int, ...], heads: int) -> Workload:
+    """Swin (arXiv:2103.14030): attention inside windows of 7x7."""
+    tape = Tape(224).conv(width, 4, 4).touch("norm")
+    for stage, depth in enumerate(depths):
+        if stage:
+            tape.back(tape.size // 2, 2 * width).touch("move").touch("norm").linear(2 * width)
+            width, heads = 2 * width, 2 * heads
+        for _ in range(depth):
+            size = tape.size
+            tape.touch("norm").touch("move").linear(3 * width).attention(heads, width // heads, width // heads, tokens=49)
+            tape.linear(width).touch("move").add().touch("norm").linear(4 * width, act="gelu").linear(width).add()
+            tape.back(size, width)
     return tape.touch("norm").global_pool().linear(1000).workload
 
 

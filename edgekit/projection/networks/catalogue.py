@@ -22,6 +22,7 @@ NETWORKS: dict[str, tuple[str, Callable[[float, int], Workload]]] = {
     "mnasnet": ("mnasnet", mobile.mnasnet),
     "mnasnet_a1": ("mnasnet", lambda w, r: mobile.mnasnet(w, r, mobile.MNASNET_A1)),
     "proxylessnasnet": ("proxyless", lambda w, r: mobile.proxyless()),
+    "ghostnet": ("ghostnet", mobile.ghostnet),
     "efficientnet_b0": ("efficientnet", lambda w, r: mobile.efficientnet(1.0, 1.0, r)),
     "efficientnet_b1": ("efficientnet", lambda w, r: mobile.efficientnet(1.0, 1.1, r)),
     "efficientnet_b2": ("efficientnet", lambda w, r: mobile.efficientnet(1.1, 1.2, r)),
@@ -74,7 +75,10 @@ NETWORKS: dict[str, tuple[str, Callable[[float, int], Workload]]] = {
     "nanodet_m": ("nanodet", lambda w, r: detection.nanodet_m()),
     "blazeface": ("blazeface", lambda w, r: detection.blazeface()),
     "centernet_resnet34": ("centernet", lambda w, r: detection.centernet()),
-    "vision_transformer": ("vit", lambda w, r: attention.vision_transformer()),
+    "vision_transformer": ("vit", lambda w, r: attention.vision_transformer(r)),
+    "swin_tiny": ("swin", lambda w, r: attention.swin(96, (2, 2, 6, 2), 3)),
+    "swin_small": ("swin", lambda w, r: attention.swin(96, (2, 2, 18, 2), 3)),
+    "swin_base": ("swin", lambda w, r: attention.swin(128, (2, 2, 18, 2), 4)),
     "convnext_tiny": ("convnext", lambda w, r: attention.convnext((96, 192, 384, 768), (3, 3, 9, 3))),
     "convnext_base": ("convnext", lambda w, r: attention.convnext((128, 256, 512, 1024), (3, 3, 27, 3))),
     "levit": ("levit", lambda w, r: attention.levit((128, 256, 384), (4, 6, 8), 2, 16)),
@@ -102,6 +106,7 @@ ALIASES = {
     "resnet50_v2": "resnet50",
     "resnet152_v2": "resnet152",
     "densenet": "densenet121",
+    "vit": "vision_transformer",
 }
 
 

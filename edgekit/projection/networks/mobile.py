@@ -231,3 +231,33 @@ def shufflenet_v1() -> Workload:
             tape.conv(squeezed, groups=1 if first else 3).touch("move").depthwise(3, 2).conv(out - before, groups=3)
             tape.concat(out).touch("elementwise")
     return tape.global_pool().linear(1000).workload
+
+
+GHOSTNET = (  # arXiv:1911.11907, table 7: kernel, expanded, out, squeeze-excite, stride
+    *((3, 16, 16, False, 1), (3, 48, 24, False, 2), (3, 72, 24, False, 1), (5, 72, 40, True, 2), (5, 120, 40, True, 1)),
+    *((3, 240, 80, False, 2), (3, 200, 80, False, 1), (3, 184, 80, False, 1), (3, 184, 80, False, 1)),
+    *((3, 480, 112, True, 1), (3, 672, 112, True, 1), (5, 672, 160, True, 2)),
+    *((5, 960, 160, False, 1), (5, 960, 160, True, 1), (5, 960, 160, False, 1), (5, 960, 160, True, 1)),
+)
+
+
+def ghostnet(width: float, resolution: int) -> Workload:
+    """GhostNet (arXiv:1911.11907): half of the channels from 1x1 convolutions, half from 3x3 filters on those."""
+
+    def ghost(out: int) -> None:
+        tape.conv(-(-out // 2)).depthwise(3).concat(out)
+
+    tape = Tape(resolution).conv(round_channels(16 * width, 4), 3, 2)
+    for kernel, exp, channels, squeezes, stride in GHOSTNET:
+        size, before = tape.size, tape.channels
+        expanded, out = round_channels(exp * width, 4), round_channels(channels * width, 4)
+        ghost(expanded)
+        if stride > 1:
+            tape.depthwise(kernel, stride)
+        if squeezes:
+            tape.squeeze_excite(round_channels(expanded * 0.25, 4))
+        ghost(out)
+        if stride > 1 or before != out:
+            tape.back(size, before).depthwise(kernel, stride).conv(out)
+        tape.add()
+    return tape.conv(round_channels(960 * width, 4)).global_pool().linear(1280).linear(1000).workload

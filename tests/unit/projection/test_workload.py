@@ -66,6 +66,7 @@ def test_a_mobilenet_has_the_macs_that_edgekit_counts(version: str, width: float
         ("inception_v3", 299, 5713),  # torchvision
         ("vgg16", 224, 15470),  # torchvision
         ("convnext_tiny", 224, 4456),  # torchvision
+        ("ghostnet", 224, 142),  # arXiv:1911.11907, table 7
         ("nasnet_mobile", 224, 564),  # arXiv:1707.07012, table 1
         ("yolov4-tiny", 416, 3450),  # arXiv:2011.08036: 6.9 billion operations
     ],
