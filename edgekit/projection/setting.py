@@ -133,14 +133,20 @@ def core_of(text: str, unit: str) -> str:
 
 
 def distance(first: Setting, second: Setting) -> float:
-    """How unlike two settings of one block are: cores, threads, and the years between the runtimes."""
+    """How unlike two settings of one block are: cores, threads, and the years between the runtimes.
+
+    The maker of a GPU and its year tell half as much as a core's name and year.
+    """
+    years = abs(first.year - second.year)
+    if first.unit_class == "gpu":
+        return 2.0 * (first.core != second.core) + 0.5 * years
     if first.core == second.core:
         cores = 0.0
     else:
         kinds = (KINDS_OF_CORE.get(first.core, first.core), KINDS_OF_CORE.get(second.core, second.core))
         cores = 2.0 if kinds[0] == kinds[1] else 4.0
     threads = 2.0 * abs(first.log2_threads - second.log2_threads) * (first.unit_class == "cpu")
-    return cores + threads + abs(first.year - second.year)
+    return cores + threads + years
 
 
 def unit_class(compute_unit: str) -> str:
