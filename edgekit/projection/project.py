@@ -87,11 +87,13 @@ def project(
         database: instead of the one that ships.
 
     Raises:
-        UsageError: no such device.
+        UsageError: no such device, or none that the target could run on or that is published in such a precision.
     """
     spec = model if isinstance(model, MobileNetSpec) else model.spec
     database = database or read_database()
     known = [row for row in database.of_device(device) if row.figures or row.costs]
+    if target == "coreml" and not any(row.setting.core == "apple" for row in known):
+        raise UsageError(f"Core ML runs on Apple devices only, and {device!r} is none")
     rows = _standing_for(target, _in_precision(precision, known))
     work = mobilenet(spec)
     found = [_project(row, spec, work, precision, target, database) for row in rows]

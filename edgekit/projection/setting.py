@@ -12,6 +12,7 @@ CORES = (
     *("x4", "x3", "x2", "x1", "a720", "a715", "a710", "a78", "a77", "a76", "a75", "a73", "a72", "a57", "a17", "a15", "a9"),
     *("a7", "a5", "a55", "a53", "a35", "a510", "a520"),
 )
+APPLE = r"\b(apple|iphone|ipad|macbook)\b"
 # What a description says instead of a core's name.
 NAMES = (
     (r"snapdragon 8 gen ?2|sm8550", "x3"),
@@ -28,7 +29,7 @@ NAMES = (
     (r"821|820|msm8996|pixel", "kryo"),
     (r"orin", "a78"),
     (r"jetson (nano|tx)", "a57"),
-    (r"\bm[1-4]\b|apple|macbook|iphone|\ba1\d\b", "apple"),
+    (r"\bm[1-4]\b|\ba1\d\b", "apple"),
     (r"kunpeng|taishan", "taishan"),
     (r"phytium|ft-2000", "ftc"),
     (r"neoverse|ampere|graviton|ps v6", "neoverse"),
@@ -53,6 +54,7 @@ KINDS_OF_CORE = {
     **dict.fromkeys(("atom", "intel", "zen", "zhaoxin"), "x86"),
 }
 GPUS = (
+    ("jetson", r"jetson|tegra|orin|xavier"),
     ("nvidia", r"nvidia|rtx|gtx|tegra|jetson|geforce"),
     ("adreno", r"adreno|snapdragon|qualcomm"),
     ("mali", r"mali"),
@@ -126,6 +128,8 @@ def core_of(text: str, unit: str) -> str:
     """The core that a chip's description in small letters names, or the maker of its GPU; "?" if neither."""
     if unit == "gpu":
         return next((name for name, pattern in GPUS if re.search(pattern, text)), "?")
+    if re.search(APPLE, text) and "intel" not in text:  # Apple's A7 and A15 are no Cortex-A7 and -A15
+        return "apple"
     for core in CORES:
         if re.search(rf"(cortex[- ]?|\b){core}(ae)?\b", text):
             return core

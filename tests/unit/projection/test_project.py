@@ -117,3 +117,18 @@ def test_neither_listing_nor_projecting_needs_numpy() -> None:
         "sys.exit(bool({'numpy', 'torch'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_core_ml_is_projected_to_apples_devices_only() -> None:
+    with pytest.raises(UsageError, match="Core ML runs on Apple devices only"):
+        project(MobileNetSpec("v2"), precision="float16", target="coreml", device="Pixel 3")
+
+
+def test_apples_chips_are_not_arms_cores_of_the_same_number() -> None:
+    cores = {
+        known.setting.core
+        for device in ("iPhone 5S", "iPhone 14")
+        for known in read_database().of_device(device)
+        if known.setting.unit_class == "cpu"
+    }
+    assert cores == {"apple"}
