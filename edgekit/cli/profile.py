@@ -38,7 +38,7 @@ def profile(
     ] = False,
     launches: Annotated[
         int, typer.Option("--launches", min=3, max=100, help="Times that --compare starts both artifacts anew.")
-    ] = 5,
+    ] = 7,
     device: Annotated[
         list[str] | None,
         typer.Option(

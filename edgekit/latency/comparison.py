@@ -35,7 +35,7 @@ class ComparisonPlan:
         max_warmup_seconds: of each launch.
     """
 
-    launches: int = 5
+    launches: int = 7
     rounds: int = 10
     block_seconds: float = 0.05
     max_warmup_seconds: float = 2.0
