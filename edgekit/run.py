@@ -86,7 +86,7 @@ def verify(
             if asked and reference:
                 save_reference(with_int8(asked, folder), reference)
             request = VerifyRequest(num_threads, tuple(arithmetics))
-            results.append(_save(folder, _run("verify", launcher, folder, request, work, reference)))
+            results.append(save(folder, _run("verify", launcher, folder, request, work, reference)))
     return tuple(results)
 
 
@@ -104,7 +104,7 @@ def profile(
                 others = [_run("profile", launcher, folder, request, work) for request in more]
             latencies = tuple(each.latency for each in others if each.latency)
             problem = first.problem or next((each.problem for each in others if each.problem), None)
-            results.append(_save(folder, replace(first, more_latencies=latencies, problem=problem)))
+            results.append(save(folder, replace(first, more_latencies=latencies, problem=problem)))
     return tuple(results)
 
 
@@ -129,7 +129,7 @@ def compare(
                 on_stage(cell, f"launch {number + 1} of {plan.launches}")
                 desk = work / str(number)
                 desk.mkdir()
-                launches.append(interleave((first, other), desk, num_threads=num_threads, plan=plan, blank=_blank_of))
+                launches.append(interleave((first, other), desk, num_threads=num_threads, plan=plan, blank=blank_of))
         on_stage(cell, "done")
         compared.append(judge(launches, first=first.name, second=other.name, num_threads=num_threads))
     return tuple(compared)
@@ -145,7 +145,7 @@ def predict(
         desk.mkdir()
         pictures = images or _shipped_pictures(read_manifest(folder).model.preprocessing, work)
         request = PredictRequest(tuple(str(image) for image in pictures), top)
-        report = launcher.run("predict", folder.name, request, artifact=folder, work=desk, blank=_blank_of(folder), num_threads=1)
+        report = launcher.run("predict", folder.name, request, artifact=folder, work=desk, blank=blank_of(folder), num_threads=1)
         if not (desk / PREDICTIONS).is_file():
             return report, ()
         predictions = msgspec.json.decode((desk / PREDICTIONS).read_bytes(), type=tuple[Prediction, ...])
@@ -193,22 +193,24 @@ def _run(
         work=Path(tempfile.mkdtemp(dir=work)),
         reference=reference,
         num_threads=request.num_threads,
-        blank=_blank_of(folder),
+        blank=blank_of(folder),
     )
 
 
-def _save(folder: Path, report: Report) -> Result:
-    """Put the report beside the artifact."""
+def save(folder: Path, report: Report, name: str = REPORT) -> Result:
+    """Put a report beside the artifact, under this name."""
     if report.size_bytes is None:  # a worker that died does not wipe what was known
         return Result(folder, report)
     try:
-        write_json(folder / REPORT, report)
+        write_json(folder / name, report)
     except OutputError as error:
         return Result(folder, report, unsaved=str(error))
     return Result(folder, report)
 
 
-def _blank_of(folder: Path) -> Callable[[Problem], Report]:
+def blank_of(folder: Path) -> Callable[[Problem], Report]:
+    """What makes a report of a problem, for a worker that could make none."""
+
     def blank(problem: Problem) -> Report:
         manifest = read_manifest(folder)
         return Report(manifest.model.name, manifest.target, manifest.precision, "failed", describe_machine(), problem=problem)

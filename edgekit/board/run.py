@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from edgekit.board.address import parse_address
 from edgekit.board.measurement import BoardRequest, report_name
-from edgekit.errors import OutputError
 from edgekit.latency import LatencyPlan
 from edgekit.launcher import Launcher
-from edgekit.machine import describe_machine
-from edgekit.manifest import read_manifest, write_json
-from edgekit.report import Problem, Report
-from edgekit.run import OnStage, Result, artifact_folder, silent
+from edgekit.run import OnStage, Result, artifact_folder, blank_of, save, silent
 
 
 def measure(
@@ -48,22 +43,6 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="edgekit-") as work, Launcher(on_stage) as launcher:
         for folder in folders:
             desk = Path(tempfile.mkdtemp(dir=work))
-            report = launcher.run("board", folder.name, request, artifact=folder, work=desk, blank=partial(_blank, folder))
-            results.append(_save(folder, report, report_name(where)))
+            report = launcher.run("board", folder.name, request, artifact=folder, work=desk, blank=blank_of(folder))
+            results.append(save(folder, report, report_name(where)))
     return tuple(results)
-
-
-def _blank(folder: Path, problem: Problem) -> Report:
-    """A report of a problem, for a worker that could make none."""
-    manifest = read_manifest(folder)
-    return Report(manifest.model.name, manifest.target, manifest.precision, "failed", describe_machine(), problem=problem)
-
-
-def _save(folder: Path, report: Report, name: str) -> Result:
-    if report.size_bytes is None:  # nothing was measured: an earlier report of that board stands
-        return Result(folder, report)
-    try:
-        write_json(folder / name, report)
-    except OutputError as error:
-        return Result(folder, report, unsaved=str(error))
-    return Result(folder, report)

@@ -10,6 +10,7 @@ from importlib.resources import files
 
 from edgekit.errors import UsageError
 from edgekit.projection.setting import Setting
+from edgekit.projection.widths import Widths
 
 TABLE = "table.json"
 
@@ -89,12 +90,12 @@ class Database:
 
     Attributes:
         settings: by device name, then as fitted.
-        widths: quantiles of the intervals, by the sort of prediction joined with "|".
+        widths: of the intervals.
         relatives: blocks joined with "|" -> MobileNet families with figures in them.
     """
 
     settings: tuple[Known, ...]
-    widths: dict[str, float]
+    widths: Widths
     relatives: dict[str, tuple[str, ...]]
 
     @property
@@ -144,4 +145,5 @@ def from_plain(content: dict[str, list]) -> Database:  # type: ignore[type-arg]
             where = f"L{line}" if line else ""
             figures.append(Published(name, width, resolution, latency, statistics[statistic], sources[source], where))
         settings.append(Known(Setting(*row["setting"]), row["tier"], tuple(figures), costs or None))
-    return Database(tuple(settings), dict(content["widths"]), {block: tuple(names) for block, names in content["relatives"]})
+    widths = Widths({tuple(sort.split("|")) if sort else (): value for sort, value in content["widths"]})
+    return Database(tuple(settings), widths, {block: tuple(names) for block, names in content["relatives"]})

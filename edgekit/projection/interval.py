@@ -10,39 +10,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.projection.predict import Tier
 from edgekit.projection.trial import Trial
+from edgekit.projection.widths import Sort, Widths, sorts
 
 COVERAGE = 0.9
 LEAST = 30  # held-back figures that a quantile needs
-WIDEST = 4.6  # of the half width in log ms, a hundredfold: nothing is known
-Sort = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Widths:
-    """Quantiles of |error| / spread by the sort of prediction, from the narrowest sort to the widest: ().
-
-    Attributes:
-        quantiles: sort -> quantile.
-    """
-
-    quantiles: dict[Sort, float]
-
-    def half_width(self, block: tuple[str, str, str], tier: Tier, kin: bool, spread: float) -> float:
-        """Of the interval, in log ms."""
-        found = next((self.quantiles[sort] for sort in sorts(block, tier, kin) if sort in self.quantiles), WIDEST)
-        return min(found * spread, WIDEST)
-
-
-def sorts(block: tuple[str, str, str], tier: Tier, kin: bool) -> tuple[Sort, ...]:
-    """Of a prediction: its block, unit and all together, each by tier and by whether a relative of the network is known."""
-    relative = "kin" if kin else "alone"
-    return (*block, tier, relative), (block[1], tier, relative), (tier, relative), (tier,), ()
 
 
 def learn(trials: Iterable[Trial]) -> Widths:

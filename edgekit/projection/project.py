@@ -163,21 +163,13 @@ def _predicted(row: Known, spec: MobileNetSpec, work: Workload, database: Databa
     terms = [math.exp(t) * c for t, c in zip(costs.theta, charges(work, setting.runtime_class, setting.unit_class), strict=True)]
     version = f"mobilenet_{spec.version}"
     kin = family_of(version) in database.relatives.get("|".join(setting.block), ())
-    relative = "kin" if kin else "alone"
-    sorts = (
-        (*setting.block, row.tier, relative),
-        (setting.unit_class, row.tier, relative),
-        (row.tier, relative),
-        (row.tier,),
-        (),
-    )
-    quantile = next((database.widths[key] for key in map("|".join, sorts) if key in database.widths), math.inf)
+    half = database.widths.half_width(setting.block, row.tier, kin, costs.spread[version])
     seen: set[Kind] = set()
     for network in {(f.network, f.width, f.resolution) for f in row.figures}:
         other = workload_of(*network)
         seen |= other.kinds if other else set()
     missing = unseen(work, frozenset(seen)) if row.tier != "specification" else ()
-    return math.log(sum(terms)) + costs.beta[version], min(quantile * costs.spread[version], 4.6), missing
+    return math.log(sum(terms)) + costs.beta[version], half, missing
 
 
 def _published(row: Known, spec: MobileNetSpec) -> Published | None:

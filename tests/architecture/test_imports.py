@@ -105,6 +105,7 @@ ALLOWED = {
     "projection.trial": {"numpy"},
     "projection.held": {"numpy"},
     "projection.interval": {"numpy"},
+    "projection.widths": set(),
     "projection.summary": {"numpy"},
     "projection.shipping": set(),
 }

@@ -12,11 +12,12 @@ import pytest
 from edgekit.projection.figure import Figure, Network
 from edgekit.projection.fit import fit, panels_of
 from edgekit.projection.held import predict_held
-from edgekit.projection.interval import WIDEST, Widths, covered, learn, quantile
+from edgekit.projection.interval import covered, learn, quantile
 from edgekit.projection.predict import names_of, survey, tier_of
 from edgekit.projection.setting import distance, precision_class, unit_class
 from edgekit.projection.summary import as_json, summarise
 from edgekit.projection.trial import without_devices, without_families, without_networks
+from edgekit.projection.widths import WIDEST, Widths
 from tests.unit.projection.conftest import figure, setting
 
 DEVICES = tuple(f"board {i}" for i in range(8))
