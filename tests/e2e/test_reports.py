@@ -37,11 +37,12 @@ def test_profile_shows_what_operators_cost_where_nothing_can_be_measured(coreml:
     assert outcome.code == 0, outcome.stderr
     assert "no latency measured" in outcome.stdout
     assert "EXPECTED, not measured" in outcome.stdout
-    (total,) = (line.split() for line in outcome.stdout.splitlines() if line.startswith("total"))
+    by_type, by_block = (line.split() for line in outcome.stdout.splitlines() if line.startswith("total"))
     report = cli("profile", coreml, "--json").reports["coreml"]
     profile = report["static_profile"]
     assert report["latency"] is None
-    assert total[2] == f"{profile['macs']:,}"
+    assert by_type[2] == f"{profile['macs']:,}"
+    assert by_block[1] == f"{profile['macs'] / 1e3:.2f}"
     assert profile["macs"] == sum(row["macs"] for row in profile["operations"]) > 0
     assert sum(part["ops"] for part in profile["expected"].values()) == pytest.approx(1)
     assert {row["rule"] for row in profile["operations"]} == set(profile["rules"])
