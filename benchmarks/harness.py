@@ -62,7 +62,7 @@ def executorch_loop(path: str, shape: list[int], threads: int, iterations: int) 
 def benchmark_app(path: str, shape: list[int], threads: int, iterations: int) -> float:
     command = [shutil.which("benchmark_app", path=str(Path(sys.executable).parent)) or "benchmark_app", "-m", path, "-d", "CPU"]
     command += ["-api", "sync", "-nireq", "1", "-nstreams", "1", "-hint", "none", "-nthreads", str(threads)]
-    command += ["-infer_precision", "f32", "-niter", str(iterations)]
+    command += ["-ip", "f32", "-infer_precision", "f32", "-niter", str(iterations)]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = re.search(r"Median:\s+([\d.]+) ms", printed)
     assert found, printed

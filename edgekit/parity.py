@@ -138,6 +138,17 @@ class Parity:
         found = [f"{output.output}: {problem}" for output in self.outputs for problem in output.problems]
         return (*found, self.compression.problem) if self.compression and self.compression.problem else tuple(found)
 
+    @property
+    def worst_sqnr_db(self) -> float | None:
+        """Worst of all outputs, on real images where there were any; None where no output has a figure."""
+        outputs = [output.sqnr_db if output.image_sqnr_db is None else output.image_sqnr_db for output in self.outputs]
+        return _worst(min, outputs)
+
+    @property
+    def worst_top1(self) -> float | None:
+        """Agreement on the first class, the worst of all outputs; None where none has classes."""
+        return _worst(min, [output.top1 for output in self.outputs])
+
 
 def judge_compression(reference: Reference, precision: str, answers: Sequence[Outputs] = ()) -> Compression | None:
     """Compare the network of a precision with the network as trained.

@@ -211,11 +211,8 @@ def _compression_notes(report: Report) -> list[str]:
 
 def parity_figures(parity: Parity | None) -> tuple[str, str]:
     """SQNR in dB and agreement on the first class: the worst of all outputs on real images. The report has every one."""
-    outputs = parity.outputs if parity else ()
-    worst = [out.image_sqnr_db if out.image_sqnr_db is not None else out.sqnr_db for out in outputs]
-    agreements = [out.top1 for out in outputs if out.top1 is not None]
-    known = [db for db in worst if db is not None]
-    return f"{min(known):.1f}" if known else "-", f"{min(agreements):.0%}" if agreements else "-"
+    sqnr, top1 = (parity.worst_sqnr_db, parity.worst_top1) if parity else (None, None)
+    return "-" if sqnr is None else f"{sqnr:.1f}", "-" if top1 is None else f"{top1:.0%}"
 
 
 def _mark(note: str, notes: list[str]) -> str:

@@ -1,0 +1,1 @@
+"""Many models to many targets: `edgekit matrix`. Nothing twice, side by side, and whatever happens, said."""
