@@ -3,20 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
+from edgekit.mobilenet.spec import Padding
+
 FILE_NAME = "edgekit.toml"
 
+# null stands outside: what a bound is of cannot be null
 _AtLeast0 = Annotated[float, Meta(ge=0)]
 _Above0 = Annotated[float, Meta(gt=0)]
 _Fraction = Annotated[float, Meta(ge=0, le=1)]
 _Resolution = Annotated[int, Meta(ge=16, le=4096)]
 _Word = Annotated[str, Meta(min_length=1)]
-_Names = Annotated[tuple[_Word, ...], Meta(min_length=1)]
+_Name = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(?!\n)$", max_length=100)
+]  # in Python $ is before a last \n, too
 _Value = str | int | float | bool
+Precision = Literal[
+    "float32", "float16", "int8", "int8-weights", "palettized-8", "palettized-6", "palettized-4", "pruned-50"
+]  # edgekit.precision.PRECISIONS, for the type checker
+_IMAGES = "real pictures for parity: a folder; by default those edgekit ships"
+_CALIBRATION = "pictures for int8, 100 or more: a folder, a list of files, or `digits`; by default `digits` for that model"
+_EVALUATION = "labelled pictures to count accuracy on: what `edgekit evaluate` takes"
+_DISTINCT = {"uniqueItems": True}
+_Targets = Annotated[
+    tuple[_Word, ...],
+    Meta(
+        min_length=1,
+        description="targets to convert to, by name, or `all` that are installed",
+        examples=[["coreml", "onnx"]],
+        extra_json_schema=_DISTINCT,
+    ),
+]
+_Precisions = Annotated[
+    tuple[Precision, ...],
+    Meta(min_length=1, description="of the artifacts; each target makes those that it has", extra_json_schema=_DISTINCT),
+]
+_Resolutions = Annotated[
+    tuple[_Resolution, ...],
+    Meta(
+        min_length=1,
+        description="heights and widths of the input, in pixels; by default the checkpoint's own alone",
+        extra_json_schema=_DISTINCT,
+    ),
+]
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,7 +76,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Goals(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Goals of all cells, and what a target has instead: `[goals.openvino]`."""
 
-    targets: Mapping[str, Limits] = {}  # in the file: tables inside of `goals`
+    targets: Annotated[Mapping[str, Limits], Meta(description="by target; in the file these are tables inside of `goals`")] = {}
 
     def of(self, target: str) -> Limits:
         """What a target's artifacts have to reach."""
@@ -59,47 +92,50 @@ class Timing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A model, and in what it differs from the rest of the file."""
+    """A model, and in what it differs from the rest of the file. What is left out is as at the top of the file."""
 
     model: Annotated[_Word, Meta(description="folder, file, Hugging Face id, or `digits`, which edgekit ships")]
     name: Annotated[
-        str | None, Meta(pattern=r"^[\w][\w.-]*$", description="of its artifacts; by default that of the folder or file")
+        _Name | None, Meta(description="of its artifacts: letters, digits, `_`, `.`, `-`; by default that of the folder or file")
     ] = None
-    resolutions: Annotated[tuple[_Resolution, ...] | None, Meta(min_length=1)] = None
-    targets: _Names | None = None
-    precisions: _Names | None = None
-    width: _Above0 | None = None
-    padding: Annotated[str | None, Meta(description="`symmetric` or `same`, where the checkpoint does not say")] = None
-    norm_eps: _Above0 | None = None
-    labels: Annotated[str | None, Meta(description="text file with one label a line")] = None
-    images: str | None = None
-    calibration: str | None = None
-    evaluation: str | None = None
+    resolutions: _Resolutions | None = None
+    targets: _Targets | None = None
+    precisions: _Precisions | None = None
+    width: Annotated[_Above0 | None, Meta(description="channel multiplier, where the checkpoint does not say")] = None
+    padding: Annotated[
+        Padding | None,
+        Meta(description="`symmetric` (PyTorch's) or `same` (TensorFlow's), where the checkpoint does not say"),
+    ] = None
+    norm_eps: Annotated[_Above0 | None, Meta(description="epsilon of the batch norms, where the checkpoint does not say")] = None
+    labels: Annotated[_Word | None, Meta(description="text file with one label a line")] = None
+    images: Annotated[_Word | None, Meta(description=_IMAGES)] = None
+    calibration: Annotated[_Word | None, Meta(description=_CALIBRATION)] = None
+    evaluation: Annotated[_Word | None, Meta(description=_EVALUATION)] = None
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """edgekit.toml. Paths are relative to it."""
+    """edgekit.toml: models, targets and precisions of a matrix, and the goals of its cells. Paths are relative to the file."""
 
-    models: Annotated[tuple[Model | str, ...], Meta(min_length=1, description="tables, or names alone")]
-    targets: Annotated[_Names, Meta(description="plugins, or `all` that are installed")] = ("all",)
-    precisions: _Names = ("float32",)
-    resolutions: Annotated[
-        tuple[_Resolution, ...] | None, Meta(min_length=1, description="input sizes in pixels; by default each checkpoint's own")
-    ] = None
-    images: Annotated[str | None, Meta(description="real pictures for parity: a folder; by default those edgekit ships")] = None
-    calibration: Annotated[
-        str | None, Meta(description="pictures for int8, 100 or more: a folder, a list of files, or `digits`")
-    ] = None
-    evaluation: Annotated[str | None, Meta(description="labelled pictures to count accuracy on; see `edgekit evaluate`")] = None
-    allow_overlap: Annotated[bool, Meta(description="count on pictures that were calibrated on, too")] = False
-    weight_bits: Annotated[int, Meta(ge=7, le=8, description="of int8")] = 8
+    models: Annotated[tuple[Model | _Word, ...], Meta(min_length=1, description="tables `[[models]]`, or a list of names")]
+    targets: _Targets = ("all",)
+    precisions: _Precisions = ("float32",)
+    resolutions: _Resolutions | None = None
+    images: Annotated[_Word | None, Meta(description=_IMAGES)] = None
+    calibration: Annotated[_Word | None, Meta(description=_CALIBRATION)] = None
+    evaluation: Annotated[_Word | None, Meta(description=_EVALUATION)] = None
+    allow_overlap: Annotated[bool, Meta(description="count accuracy on pictures that were calibrated on, too")] = False
+    weight_bits: Annotated[int, Meta(ge=7, le=8, description="of int8; 7 never overflow on CPUs without VNNI")] = 8
     threads: Annotated[int, Meta(ge=1, le=1024, description="of the runtimes")] = 1
     output: Annotated[_Word, Meta(description="folder that gets one folder per artifact, and the reports")] = "out"
-    latency: Annotated[Timing | bool, Meta(description="how to measure it, or false not to")] = msgspec.field(
+    latency: Annotated[Timing | bool, Meta(description="how to measure it; true for the defaults, false not to")] = msgspec.field(
         default_factory=Timing
     )
-    options: Annotated[Mapping[str, Mapping[str, _Value]], Meta(description="by target, as `--option` on the command line")] = {}
-    goals: Goals = msgspec.field(default_factory=Goals)
+    options: Annotated[
+        Mapping[str, Mapping[str, _Value]], Meta(description="a table per target: what `--option` is on the command line")
+    ] = {}
+    goals: Annotated[Goals, Meta(description="what every artifact has to reach; a table inside, for one target")] = msgspec.field(
+        default_factory=Goals
+    )
 
     @property
     def entries(self) -> tuple[Model, ...]:
