@@ -4,39 +4,33 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgekit import registry
 from edgekit.alone import WAITS, alone
-from edgekit.calibration import choose, refuse_overlap
-from edgekit.dataset import DIGITS, LabelledPicture, find_labelled, find_pictures
 from edgekit.desk import program_name, reference_name
-from edgekit.errors import UsageError
+from edgekit.errors import BY_NAME, EdgekitError, UsageError
 from edgekit.evaluation import EvaluationPlan
 from edgekit.evaluator import judge, prepare
 from edgekit.latency import LatencyPlan
-from edgekit.launcher import LOG, Launcher, launched
+from edgekit.launcher import LOG, Launcher, Offer, launched
 from edgekit.machine import available_cores, describe_machine
 from edgekit.manifest import FILE_NAME as MANIFEST
-from edgekit.manifest import ModelCard, write_json
+from edgekit.manifest import write_json
+from edgekit.mobilenet.overrides import Overrides
+from edgekit.naming import name_artifact, name_model
 from edgekit.output import check_places, publish, staging_in
 from edgekit.payoff import note_slower
 from edgekit.precision import INT8
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
-from edgekit.request import ConvertRequest, ProfileRequest
-from edgekit.run import MAX_IMAGES, OnStage, Result, open_model, silent
-from edgekit.samples import find_images
-from edgekit.shared import Pictures, SharedFolder
+from edgekit.request import ConvertRequest, PrepareRequest, ProfileRequest
+from edgekit.run import OnStage, Result, silent
 
-if TYPE_CHECKING:
-    from edgekit.mobilenet.checkpoint import Checkpoint
-    from edgekit.mobilenet.overrides import Overrides
+MODEL = "model"  # what progress calls the preparation
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,27 +91,27 @@ def convert(plan: ConvertPlan, on_stage: OnStage = silent) -> tuple[Result, ...]
             raise UsageError(
                 f"--option names the target {target!r}, which is not converted to. Chosen: {', '.join(plan.targets)}"
             )
-    name = _short_name(plan.model)
+    name = name_model(plan.model)
     cells = {
-        f"{name}-{target}-{precision}": _request(plan, target, precision)
+        name_artifact(name, target, precision): _request(plan, target, precision)
         for target in plan.targets
         for precision in plan.precisions
     }
     check_places(plan.output, cells, force=plan.force)
-    resources = {name: threading.Event() for each in plan.precisions for name in (program_name(each), reference_name(each))}
-    launcher = Launcher(on_stage, {program_name(""): threading.Event(), reference_name(""): threading.Event(), **resources})
-    with staging_in(plan.output) as staging, launched(launcher, plan.jobs or available_cores()) as pool:
+    launcher = Launcher(on_stage, offers(plan.precisions))
+    with staging_in(plan.output) as staging, launched(launcher, 1 + (plan.jobs or available_cores())) as pool:
         shared = staging / "shared"
         shared.mkdir()
+        prepared = pool.submit(prepare_model, launcher, _preparation(plan, name), shared)
         in_turn = sorted(cells, key=lambda cell: cells[cell].precision == INT8)  # these wait for the calibration first
-        futures = {cell: pool.submit(_convert_cell, launcher, cell, cells[cell], staging) for cell in in_turn}
-        _fill_shared(plan, shared, launcher)
-        on_stage("model", "done")
+        futures = {cell: pool.submit(convert_cell, launcher, cell, cells[cell], staging / cell, shared) for cell in in_turn}
+        prepared.result()
         reports = {cell: futures[cell].result() for cell in cells}
         if plan.latency:
             for cell, report in reports.items():  # one after the other: latency is measured alone
                 if (staging / cell / MANIFEST).is_file():
-                    reports[cell] = _profile_cell(launcher, cell, report, staging / cell, plan)
+                    request = ProfileRequest(plan.num_threads, plan.latency)
+                    reports[cell] = profile_cell(launcher, cell, request, report, staging / cell)
             reports = note_slower(reports)
         if plan.evaluation:
             reports = _evaluate(plan, reports, launcher, staging)
@@ -128,27 +122,60 @@ def convert(plan: ConvertPlan, on_stage: OnStage = silent) -> tuple[Result, ...]
         )
 
 
-def _convert_cell(launcher: Launcher, cell: str, request: ConvertRequest, staging: Path) -> Report:
-    work = staging / cell
-    work.mkdir()
+def offers(precisions: Collection[str]) -> dict[str, Offer]:
+    """What a preparation makes one after the other, and the cells of these precisions wait for."""
+    return {name: Offer() for each in ("", *precisions) for name in (program_name(each), reference_name(each))}
+
+
+def prepare_model(launcher: Launcher, request: PrepareRequest, folder: Path) -> None:
+    """Make what all cells of a model share, in a worker of its own, which fulfils the launcher's offers one by one.
+
+    Raises:
+        EdgekitError: of the class that the worker's problem names. The offers are withdrawn.
+    """
+
+    def blank(problem: Problem) -> Report:
+        return Report(request.name, "pytorch", "float32", "failed", describe_machine(), problem=problem)
+
+    try:
+        report = launcher.run("prepare", MODEL, request, artifact=folder, work=folder, shared=folder, blank=blank)
+    finally:
+        for offer in launcher.ready.values():
+            if isinstance(offer, Offer):
+                offer.withdraw()
+    if report.problem:
+        log = f"\n{report.problem.log}" if report.problem.log else ""
+        raise BY_NAME.get(report.problem.kind, EdgekitError)(f"{report.problem.message}{log}")
+
+
+def convert_cell(launcher: Launcher, cell: str, request: ConvertRequest, folder: Path, shared: Path) -> Report:
+    """Make one artifact, in a worker of its own, and check its numbers.
+
+    Args:
+        launcher: of the workers; offers what is being prepared.
+        cell: what progress calls it.
+        request: what to make.
+        folder: gets the artifact, its report and its log; of a failure only these two.
+        shared: of the preparation.
+    """
+    folder.mkdir()
 
     def blank(problem: Problem) -> Report:
         return Report(request.model, request.target, request.precision, "failed", describe_machine(), problem=problem)
 
-    report = launcher.run("convert", cell, request, artifact=work, work=work, shared=staging / "shared", blank=blank)
+    report = launcher.run("convert", cell, request, artifact=folder, work=folder, shared=shared, blank=blank)
     if not report.size_bytes:  # no whole artifact: leave the report and the log, and nothing that looks like one
-        for path in work.iterdir():
+        for path in folder.iterdir():
             if path.name not in (REPORT, LOG):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-    write_json(work / REPORT, report)
+    write_json(folder / REPORT, report)
     return report
 
 
-def _profile_cell(launcher: Launcher, cell: str, report: Report, folder: Path, plan: ConvertPlan) -> Report:
-    assert plan.latency
+def profile_cell(launcher: Launcher, cell: str, request: ProfileRequest, report: Report, folder: Path) -> Report:
+    """Measure an artifact's latency, alone on the machine, and put it into its report; without a runtime there is none."""
     if report.runtime is None or report.runtime.kind == "reference":  # it did not load, or its time would mean nothing
         return report
-    request = ProfileRequest(plan.num_threads, plan.latency)
     with tempfile.TemporaryDirectory(dir=folder.parent) as work, alone(partial(launcher.on_stage, cell, WAITS)):
         profiled = launcher.run(
             "profile",
@@ -157,7 +184,7 @@ def _profile_cell(launcher: Launcher, cell: str, report: Report, folder: Path, p
             artifact=folder,
             work=Path(work),
             blank=lambda problem: replace(report, status="failed", problem=problem),
-            num_threads=plan.num_threads,
+            num_threads=request.num_threads,
         )
     problem = report.problem or profiled.problem
     return replace(
@@ -169,44 +196,6 @@ def _profile_cell(launcher: Launcher, cell: str, report: Report, folder: Path, p
         status="failed" if problem and report.status == "passed" else report.status,
         operators=profiled.operators,
     )
-
-
-def _source(model: str, checkpoint: Checkpoint) -> str:
-    """What the manifest calls a model. Apps ship it: no paths of a machine."""
-    path = Path(model.removeprefix("hf://")).expanduser()
-    if model == str(DIGITS) or not path.exists():
-        return checkpoint.source
-    name = path.resolve().name
-    return f"./{name}" if name == str(DIGITS) else name
-
-
-def _fill_shared(plan: ConvertPlan, folder: Path, launcher: Launcher) -> None:
-    """Make what the workers wait for."""
-    parity = find_images(plan.images, limit=MAX_IMAGES) if plan.images else ()
-    calibration = find_pictures(plan.calibration, folder) if plan.calibration and INT8 in plan.precisions else ()
-    checkpoint = open_model(plan.model, plan.overrides)
-    labelled: tuple[LabelledPicture, ...] = ()
-    if plan.evaluation:
-        labelled = find_labelled(plan.evaluation, checkpoint.labels, checkpoint.spec.classes, folder)
-        if not plan.allow_overlap:
-            refuse_overlap(calibration, labelled)
-    card = ModelCard(
-        _short_name(plan.model),
-        _source(plan.model, checkpoint),
-        checkpoint.sha256,
-        "classification",
-        checkpoint.spec,
-        checkpoint.preprocessing,
-        checkpoint.labels,
-    )
-    SharedFolder(
-        checkpoint,
-        card,
-        Pictures(parity, choose(calibration), labelled, plan.max_drop_points, plan.weight_bits),
-        folder,
-        lambda stage: launcher.on_stage("model", stage),
-        lambda resource: launcher.ready[resource].set(),
-    ).fill(plan.precisions)
 
 
 def _evaluate(plan: ConvertPlan, reports: Mapping[str, Report], launcher: Launcher, staging: Path) -> dict[str, Report]:
@@ -231,10 +220,16 @@ def _request(plan: ConvertPlan, target: str, precision: str) -> ConvertRequest:
     return ConvertRequest(plan.model, target, precision, options, plan.num_threads)
 
 
-def _short_name(model: str) -> str:
-    """`path/to/mobilenet_v2_1.0_224` and `google/mobilenet_v2_1.0_224` -> `mobilenet_v2_1.0_224`."""
-    path = Path(model.removeprefix("hf://"))
-    name = path.expanduser().resolve().name if path.exists() else path.name
-    for suffix in (".safetensors", ".pth", ".pt", ".bin"):
-        name = name.removesuffix(suffix)
-    return name or "model"
+def _preparation(plan: ConvertPlan, name: str) -> PrepareRequest:
+    return PrepareRequest(
+        plan.model,
+        name,
+        plan.precisions,
+        plan.overrides or Overrides(),
+        str(plan.images) if plan.images else None,
+        str(plan.calibration) if plan.calibration else None,
+        str(plan.evaluation) if plan.evaluation else None,
+        plan.max_drop_points,
+        plan.weight_bits,
+        plan.allow_overlap,
+    )

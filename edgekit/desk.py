@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TextIO
 
 from edgekit.precision import INT8
@@ -53,9 +53,10 @@ INT8_PROGRAM = f"{program_name(INT8)}.pt2"
 
 @dataclass
 class Line:
-    """The pipe to the parent, and a stopwatch per stage."""
+    """The pipe to the parent, what it answers, and a stopwatch per stage."""
 
     pipe: TextIO
+    answers: SimpleQueue[str] = field(default_factory=SimpleQueue)
     stage: Stage = "start"
     seconds: dict[str, float] = field(default_factory=dict)
     since: float = field(default_factory=time.perf_counter)
@@ -66,6 +67,14 @@ class Line:
         self.stage = stage
         self._say({"stage": stage})
 
+    def tell(self, text: str) -> None:
+        """Tell the parent what happens inside of the stage."""
+        self._say({"tell": text})
+
+    def offer(self, resource: str) -> None:
+        """Tell the parent that something is made which other workers may wait for."""
+        self._say({"ready": resource})
+
     def advance(self, done: int, total: int) -> None:
         """Tell the parent how far the stage is."""
         self._say({"done": done, "total": total})
@@ -74,8 +83,8 @@ class Line:
         """Ask the parent for something that is being made, and block until it is there. Counted in no stage."""
         self._stop()
         self._say({"wait": resource})
-        if sys.stdin.readline().strip() != resource:
-            os._exit(1)  # the parent is gone or has given up: nobody would read the report
+        if self.answers.get() != resource:
+            os._exit(1)  # not what we asked for: nobody would read the report
         self.since = time.perf_counter()
 
     def _stop(self) -> None:

@@ -10,10 +10,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -32,12 +34,71 @@ class Resource(Protocol):
     """What a worker may wait for. `threading.Event` is one."""
 
     def wait(self) -> object:
-        """Block until it is there, or given up."""
+        """Block until it is there, or given up: False says that the one who asked will not be needed."""
         ...
 
     def set(self) -> None:
         """Let everybody go on who waits."""
         ...
+
+
+class Offer:
+    """A resource that one worker makes and others wait for."""
+
+    def __init__(self) -> None:
+        """Not there yet."""
+        self._decided = threading.Event()
+        self._is_there = False
+
+    def wait(self) -> bool:
+        """Block until it is there (True) or never will be (False)."""
+        self._decided.wait()
+        return self._is_there
+
+    def set(self) -> None:
+        """It is there."""
+        self._is_there = True
+        self._decided.set()
+
+    def withdraw(self) -> None:
+        """What is not there by now will not come."""
+        self._decided.set()
+
+
+@dataclass
+class Clock:
+    """Calls somebody when a worker has run for too long, in however many pieces.
+
+    Attributes:
+        seconds: that it may; None for any number.
+        on_end: called once, from a thread.
+        is_over: whether it was.
+    """
+
+    seconds: float | None
+    on_end: Callable[[], object]
+    is_over: bool = False
+    _since: float = 0.0
+    _timer: threading.Timer | None = None
+
+    def start(self) -> None:
+        """Begin a piece."""
+        if self.seconds is not None:
+            self._since = time.monotonic()
+            self._timer = threading.Timer(self.seconds, self._ring)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def stop(self) -> None:
+        """End a piece, if one runs."""
+        if self._timer and self.seconds is not None:
+            self._timer.cancel()
+            self._timer = None
+            self.seconds -= time.monotonic() - self._since
+
+    def _ring(self) -> None:
+        self.is_over = True
+        self.on_end()
 
 
 @dataclass
@@ -48,14 +109,20 @@ class Launcher:
         on_stage: told (cell, stage) whenever a worker enters a stage; called from the worker's thread.
         ready: resources that workers may ask for, each set when it is there.
         on_progress: told (cell, done, total) as a stage goes on, by workers that say so.
+        timeout_seconds: that a worker may run, the time in which it waits for a resource not counted; None for any.
     """
 
     on_stage: Callable[[str, str], None] = lambda cell, stage: None
     ready: Mapping[str, Resource] = field(default_factory=dict)
     on_progress: Callable[[str, int, int], None] = lambda cell, done, total: None
+    timeout_seconds: float | None = None
     _running: set[subprocess.Popen[str]] = field(default_factory=set)
-    _stopped: bool = False
+    _stopped: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def offering(self, ready: Mapping[str, Resource]) -> Launcher:
+        """The same launcher for workers that may ask for other resources: what stops one stops both."""
+        return replace(self, ready=ready)
 
     def __enter__(self) -> Self:
         return self
@@ -105,10 +172,12 @@ class Launcher:
             # What SDKs leave in the temporary folder goes with the run, even if the worker is killed.
             temporary = tempfile.mkdtemp(prefix="tmp-", dir=(shared or work).resolve().parent)
             process = self._start(command, log.fileno(), num_threads, temporary)
+            clock = Clock(self.timeout_seconds, partial(_kill_group, process))
             try:
-                stage = self._converse(process, cell)
+                stage = self._converse(process, cell, clock)
                 code = process.wait()
             finally:
+                clock.stop()
                 self._end(process)
                 shutil.rmtree(temporary, ignore_errors=True)
         if code == 0:
@@ -116,12 +185,13 @@ class Launcher:
             if report.problem and report.problem.kind == "EdgekitError":
                 return replace(report, problem=replace(report.problem, log=log_tail(work)))
             return report
-        return blank(Problem(stage, "EdgekitError", f"the worker {_cause(code)} during: {stage}", log_tail(work)))
+        cause = f"took longer than the {self.timeout_seconds:g} s of --timeout" if clock.is_over else _cause(code)
+        return blank(Problem(stage, "EdgekitError", f"the worker {cause} during: {stage}", log_tail(work)))
 
     def stop(self) -> None:
         """Kill every worker, and let none start."""
         with self._lock:
-            self._stopped = True
+            self._stopped.set()
             running = list(self._running)
         for event in self.ready.values():
             event.set()
@@ -136,7 +206,7 @@ class Launcher:
             "PYTHONUNBUFFERED": "1",
         }
         with self._lock:
-            if self._stopped:
+            if self._stopped.is_set():
                 raise EdgekitError("the run was stopped")
             # A session of its own: Ctrl-C reaches the parent alone, which then ends the workers in order.
             process = subprocess.Popen(
@@ -151,23 +221,30 @@ class Launcher:
             self._running.add(process)
         return process
 
-    def _converse(self, process: subprocess.Popen[str], cell: str) -> Any:
+    def _converse(self, process: subprocess.Popen[str], cell: str, clock: Clock) -> Any:
         """Follow the worker's stages and answer its questions until it closes the pipe. Returns the last stage."""
         assert process.stdin
         assert process.stdout
         stage = "start"
+        clock.start()
         for line in process.stdout:
             message = json.loads(line)
             if "stage" in message:
                 stage = message["stage"]
                 self.on_stage(cell, stage)
+            elif "tell" in message:
+                self.on_stage(cell, message["tell"])
             elif "done" in message:
                 self.on_progress(cell, message["done"], message["total"])
+            elif "ready" in message:
+                self.ready[message["ready"]].set()
             elif "wait" in message:
                 self.on_stage(cell, f"waiting for the {message['wait']}")
-                self.ready[message["wait"]].wait()
-                if self._stopped:
+                clock.stop()
+                if self.ready[message["wait"]].wait() is False or self._stopped.is_set():
+                    _kill(process)
                     break
+                clock.start()
                 with suppress(BrokenPipeError):  # it died while it waited: its exit code will say of what
                     process.stdin.write(message["wait"] + "\n")
                     process.stdin.flush()
@@ -202,13 +279,17 @@ def log_tail(work: Path) -> str:
 def _kill(process: subprocess.Popen[str]) -> None:
     """End a worker and all that it started."""
     if process.poll() is None:
-        with suppress(ProcessLookupError):  # it ended meanwhile
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill_group(process)
         process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe:
             with suppress(BrokenPipeError):
                 pipe.close()
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):  # it ended meanwhile
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _cause(code: int) -> str:

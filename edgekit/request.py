@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from edgekit.latency import LatencyPlan
 from edgekit.latency.comparison import ComparisonPlan
+from edgekit.mobilenet.overrides import Overrides
 
 FILE_NAME = "request.json"
 
@@ -28,6 +29,35 @@ class ConvertRequest:
     precision: str
     options: Mapping[str, str] = field(default_factory=dict)
     num_threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareRequest:
+    """What all cells of a model share: see `edgekit.preparation`.
+
+    Attributes:
+        model: as the user gave it.
+        name: what artifacts call it.
+        precisions: of all cells.
+        overrides: what the checkpoint's files do not say.
+        images: a folder of real pictures for parity, or None for those edgekit ships.
+        calibration: pictures for int8: a folder, a list, or "digits".
+        evaluation: labelled pictures, for `max_drop_points`, and to see that none of them is calibrated on.
+        max_drop_points: of top-1, of 100, that int8 may lose; it keeps units in float for it.
+        weight_bits: of int8: 8 or 7.
+        allow_overlap: count on pictures that were calibrated on.
+    """
+
+    model: str
+    name: str
+    precisions: tuple[str, ...]
+    overrides: Overrides = field(default_factory=Overrides)
+    images: str | None = None
+    calibration: str | None = None
+    evaluation: str | None = None
+    max_drop_points: float | None = None
+    weight_bits: int = 8
+    allow_overlap: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from edgekit.reference import save_reference
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 from edgekit.request import PredictRequest, ProfileRequest, VerifyRequest
-from edgekit.samples import find_images, shipped_pictures
+from edgekit.samples import MAX_IMAGES, find_images, shipped_pictures
 from edgekit.shared import answers_of, with_int8
 from edgekit.turns import interleave
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from edgekit.mobilenet.checkpoint import Checkpoint
     from edgekit.mobilenet.overrides import Overrides
 
-MAX_IMAGES = 64  # for parity: each costs three passes of PyTorch and its size in every reference file
 OnStage = Callable[[str, str], None]
 
 

@@ -16,6 +16,7 @@ from edgekit.errors import InputError
 from edgekit.preprocessing import Preprocessing, read_image
 
 SEED = 20170417  # the day of arXiv:1704.04861
+MAX_IMAGES = 64  # for parity: each costs three passes of PyTorch and its size in every reference file
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 HELD_OUT_DIGITS = 12
 

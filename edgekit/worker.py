@@ -2,21 +2,25 @@
 
 A plugin's SDK is somebody else's native code: here it can print, leak, crash or hang without touching the run. Whatever it prints
 goes to the log; the pipe that was stdout carries one JSON line per stage to the parent, and questions to it:
-`{"stage": "convert"}`, `{"wait": "program"}`. The parent answers a question with one line on stdin.
+`{"stage": "convert"}`, `{"wait": "program"}`. The parent answers a question with one line on stdin. When stdin ends the parent is
+dead, however suddenly it died, and the worker ends too.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import stat
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TextIO
 
-from edgekit import foreign, pipeline, scores, turns
+from edgekit import foreign, pipeline, preparation, scores, turns
 from edgekit.board import measurement
 from edgekit.desk import Desk, Line
 from edgekit.errors import EdgekitError
@@ -25,6 +29,7 @@ from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 
 MODES = {
+    "prepare": preparation.prepare,
     "convert": pipeline.convert,
     "verify": pipeline.verify,
     "profile": pipeline.profile,
@@ -44,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.add_argument(f"--{name}", type=Path, required=True)
     desk = Desk(**vars(parser.parse_args(argv)))
     line = Line(_take_stdout())
+    if stat.S_ISFIFO(os.fstat(0).st_mode):  # a parent's pipe, not somebody's terminal
+        threading.Thread(target=_listen, args=(line.answers,), daemon=True).start()
     report = _run(desk, line)
     line.enter("done")
     kept = {name: seconds for name, seconds in line.seconds.items() if name not in ("start", "done")}
@@ -63,8 +70,15 @@ def _run(desk: Desk, line: Line) -> Report:
     except Exception as error:  # an SDK's, or a bug of ours: the log has the traceback, the report the sentence
         traceback.print_exception(error)
         kind, message = "EdgekitError", f"{type(error).__name__}: {error}".partition("\n")[0]
-    blank = foreign.blank_report(desk) if desk.mode == "answer" else pipeline.blank_report(desk)
-    return replace(blank, problem=Problem(line.stage, kind, message))
+    blank = {"prepare": preparation.blank_report, "answer": foreign.blank_report}.get(desk.mode, pipeline.blank_report)
+    return replace(blank(desk), problem=Problem(line.stage, kind, message))
+
+
+def _listen(answers: SimpleQueue[str]) -> None:
+    """Pass on what the parent answers. SIGKILL leaves it no time to end its workers: they see that their stdin does."""
+    for line in sys.stdin:
+        answers.put(line.strip())
+    os._exit(1)
 
 
 def _take_stdout() -> TextIO:

@@ -90,4 +90,4 @@ def overrides(
 
     if padding not in (None, "symmetric", "same"):
         raise UsageError(f"--padding is symmetric (PyTorch's) or same (TensorFlow's), not {padding!r}")
-    return Overrides(width, resolution, padding, norm_eps, labels)  # type: ignore[arg-type]  # checked above
+    return Overrides(width, resolution, padding, norm_eps, str(labels) if labels else None)  # type: ignore[arg-type]  # checked above

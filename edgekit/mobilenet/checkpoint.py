@@ -239,7 +239,7 @@ def _overridden(checkpoint: Checkpoint, overrides: Overrides) -> Checkpoint:
             crop=size if preprocessing.crop else None,
         )
     spec = replace(spec, **changes)
-    labels = read_labels(overrides.labels) if overrides.labels else checkpoint.labels
+    labels = read_labels(Path(overrides.labels)) if overrides.labels else checkpoint.labels
     if labels and len(labels) != spec.classes:
         raise InputError(
             f"{overrides.labels or checkpoint.source} names {len(labels)} labels for a model of {spec.classes} classes"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from edgekit.mobilenet.spec import Padding
 
@@ -24,4 +23,4 @@ class Overrides:
     resolution: int | None = None
     padding: Padding | None = None
     norm_eps: float | None = None
-    labels: Path | None = None
+    labels: str | None = None

@@ -83,6 +83,8 @@ ALLOWED = {
     "output": set(),
     "worker": set(),
     "pipeline": {"numpy", "msgspec"},
+    "preparation": set(),
+    "naming": set(),
     "run": {"msgspec"},
     "conversion": set(),
     "calibration": set(),
