@@ -168,9 +168,18 @@ def write_json(path: Path, record: Any) -> None:
     Raises:
         OutputError: the folder cannot be written.
     """
+    write_bytes(path, msgspec.json.format(msgspec.json.encode(record, enc_hook=_plain), indent=2) + b"\n")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file: aside first, then renamed into place.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
     aside = path.with_name(f".{path.name}.new")
     try:
-        aside.write_bytes(msgspec.json.format(msgspec.json.encode(record, enc_hook=_plain), indent=2) + b"\n")
+        aside.write_bytes(content)
         aside.replace(path)
     except OSError as error:
         with suppress(OSError):
