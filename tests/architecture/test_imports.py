@@ -94,6 +94,8 @@ ALLOWED = {
     "payoff": set(),
     "evaluator": {"numpy"},
     "shared": {"numpy"},
+    "matrix.change": set(),
+    "matrix.source": set(),
     "projection.workload": set(),
     "projection.tape": set(),
     "projection.setting": set(),
