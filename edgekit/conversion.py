@@ -111,7 +111,7 @@ def convert(plan: ConvertPlan, on_stage: OnStage = silent) -> tuple[Result, ...]
             for cell, report in reports.items():  # one after the other: latency is measured alone
                 if (staging / cell / MANIFEST).is_file():
                     request = ProfileRequest(plan.num_threads, plan.latency)
-                    reports[cell] = profile_cell(launcher, cell, request, report, staging / cell)
+                    reports[cell] = profile_cell(launcher, cell, request, report, staging / cell, staging)
             reports = note_slower(reports)
         if plan.evaluation:
             reports = _evaluate(plan, reports, launcher, staging)
@@ -127,18 +127,24 @@ def offers(precisions: Collection[str]) -> dict[str, Offer]:
     return {name: Offer() for each in ("", *precisions) for name in (program_name(each), reference_name(each))}
 
 
-def prepare_model(launcher: Launcher, request: PrepareRequest, folder: Path) -> None:
+def prepare_model(launcher: Launcher, request: PrepareRequest, folder: Path, label: str = MODEL) -> None:
     """Make what all cells of a model share, in a worker of its own, which fulfils the launcher's offers one by one.
 
+    Args:
+        launcher: of the workers, with these offers.
+        request: what to make.
+        folder: where.
+        label: what progress calls it.
+
     Raises:
-        EdgekitError: of the class that the worker's problem names. The offers are withdrawn.
+        EdgekitError: of the class that the worker's problem names. The offers that are left are withdrawn.
     """
 
     def blank(problem: Problem) -> Report:
         return Report(request.name, "pytorch", "float32", "failed", describe_machine(), problem=problem)
 
     try:
-        report = launcher.run("prepare", MODEL, request, artifact=folder, work=folder, shared=folder, blank=blank)
+        report = launcher.run("prepare", label, request, artifact=folder, work=folder, shared=folder, blank=blank)
     finally:
         for offer in launcher.ready.values():
             if isinstance(offer, Offer):
@@ -172,11 +178,11 @@ def convert_cell(launcher: Launcher, cell: str, request: ConvertRequest, folder:
     return report
 
 
-def profile_cell(launcher: Launcher, cell: str, request: ProfileRequest, report: Report, folder: Path) -> Report:
+def profile_cell(launcher: Launcher, cell: str, request: ProfileRequest, report: Report, folder: Path, staging: Path) -> Report:
     """Measure an artifact's latency, alone on the machine, and put it into its report; without a runtime there is none."""
     if report.runtime is None or report.runtime.kind == "reference":  # it did not load, or its time would mean nothing
         return report
-    with tempfile.TemporaryDirectory(dir=folder.parent) as work, alone(partial(launcher.on_stage, cell, WAITS)):
+    with tempfile.TemporaryDirectory(dir=staging) as work, alone(partial(launcher.on_stage, cell, WAITS)):
         profiled = launcher.run(
             "profile",
             cell,

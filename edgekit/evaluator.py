@@ -5,8 +5,8 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,7 @@ class Evaluator:
         num_threads: of the runtimes.
         max_drop_points: of top-1, of 100, that an artifact may be below the float model; None for no such limit.
         programs: answers of the int8 programs behind the artifacts judged so far, by the sha256 of their files.
+        lock: several threads may judge: who asks a program first makes the others wait for its answers.
     """
 
     card: ModelCard
@@ -70,6 +71,7 @@ class Evaluator:
     num_threads: int
     max_drop_points: float | None = None
     programs: dict[str, Scores] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
 
     @property
     def float_model(self) -> Evaluation:
@@ -91,11 +93,16 @@ class Evaluator:
             for scores in self.programs.values()
         )
 
-    def judge(self, folder: Path) -> Evaluation:
-        """Run an artifact on all pictures, in a worker of its own: one that crashes fails alone."""
+    def judge(self, folder: Path, label: str = "") -> Evaluation:
+        """Run an artifact on all pictures, in a worker of its own: one that crashes fails alone.
+
+        Args:
+            folder: the artifact's.
+            label: what progress calls it; by default the folder's name.
+        """
         manifest = read_manifest(folder)
         request = EvaluateRequest(self.pixels.shape, self.num_threads)
-        report, scores = ask(self.launcher, folder.name, request, folder, self.shared)
+        report, scores = ask(self.launcher, label or folder.name, request, folder, self.shared)
         if scores is None:
             return replace(self._described(manifest.target, manifest.precision, None), problem=report.problem)
         accuracy = count_right(scores.values, self.pixels.classes, self.float_scores.values)
@@ -116,14 +123,15 @@ class Evaluator:
         if manifest.precision != INT8 or not path.is_file():
             return None
         sha256 = sha256_of(path)
-        if sha256 not in self.programs:
-            request = EvaluateRequest(self.pixels.shape, self.num_threads, int8_program=True)
-            report, scores = ask(self.launcher, "int8 program", request, folder, self.shared)
-            if scores is None:
-                assert report.problem
-                raise InputError(f"{path} does not answer: {report.problem.message}")
-            self.programs[sha256] = scores
-        return self.programs[sha256]
+        with self.lock:
+            if sha256 not in self.programs:
+                request = EvaluateRequest(self.pixels.shape, self.num_threads, int8_program=True)
+                report, scores = ask(self.launcher, "int8 program", request, folder, self.shared)
+                if scores is None:
+                    assert report.problem
+                    raise InputError(f"{path} does not answer: {report.problem.message}")
+                self.programs[sha256] = scores
+            return self.programs[sha256]
 
     def _described(self, target: str, precision: str, scores: Scores | None) -> Evaluation:
         found = Evaluation(
@@ -223,8 +231,7 @@ def judge(evaluator: Evaluator, folders: Sequence[Path]) -> tuple[Evaluated, ...
 
 def ask(launcher: Launcher, cell: str, request: EvaluateRequest, artifact: Path, shared: Path) -> tuple[Report, Scores | None]:
     """Have a worker answer all pictures. Without scores the report has the problem."""
-    desk = next(place for number in count() if not (place := shared.parent / f"scores-{number}").exists())
-    desk.mkdir()
+    desk = Path(tempfile.mkdtemp(prefix="scores-", dir=shared.parent))
 
     def blank(problem: Problem) -> Report:
         manifest = read_manifest(artifact)

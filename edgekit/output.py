@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from edgekit.errors import OutputError
 from edgekit.launcher import LOG
 from edgekit.manifest import FILE_NAME as MANIFEST
 from edgekit.report import FILE_NAME as REPORT
+from edgekit.scratch import scratch_in
 
 FAILED_FILES = {REPORT, LOG}  # all that a failed conversion leaves
 
@@ -44,16 +44,17 @@ def check_place(place: Path, *, force: bool) -> None:
 @contextmanager
 def staging_in(output: Path) -> Iterator[Path]:
     """A folder beside the results, so that renaming into place is atomic; gone whatever happens."""
+    stack = ExitStack()
     created = [path for path in (output, *output.parents) if not path.exists()]
     try:
         output.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".edgekit-", dir=output))
+        staging = stack.enter_context(scratch_in(output))
     except OSError as error:
         raise OutputError(f"cannot write to {output}: {error.strerror}. Choose another --output") from error
     try:
-        yield staging
+        with stack:
+            yield staging
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
         for path in created:  # an output folder that we made and that stayed empty goes as well
             try:
                 path.rmdir()

@@ -13,7 +13,7 @@ from edgekit.errors import UsageError
 if TYPE_CHECKING:
     from edgekit.mobilenet.overrides import Overrides
 
-UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Artifacts = Annotated[
     list[Path],

@@ -6,7 +6,6 @@ Four forms: a Hugging Face folder (transformers' or timm's) or hub id, a state d
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -17,9 +16,10 @@ import msgspec
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from edgekit.errors import InputError, NetworkError, TargetMissing, UsageError
+from edgekit.errors import InputError, UsageError
 from edgekit.manifest import sha256_of
 from edgekit.mobilenet import huggingface, weights
+from edgekit.mobilenet.hub import download, is_hub_id
 from edgekit.mobilenet.network import MobileNet
 from edgekit.mobilenet.overrides import Overrides
 from edgekit.mobilenet.spec import MobileNetSpec
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 EMBEDDED = ("digits",)
 _METADATA_KEY = "edgekit"
-_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-_FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
-_HUB_FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -94,7 +91,7 @@ def open_checkpoint(source: str, overrides: Overrides | None = None) -> Checkpoi
         with resources.as_file(resources.files("edgekit") / source / "model.safetensors") as path:
             return replace(_open_file(path, overrides), name=source, source=source)
     path = Path(source.removeprefix("hf://")).expanduser()
-    if source.startswith("hf://") or (not path.exists() and _is_hub_id(source)):
+    if source.startswith("hf://") or (not path.exists() and is_hub_id(source)):
         path = download(source.removeprefix("hf://"))
         return replace(_open_folder(path, overrides), name=source.rpartition("/")[2], source=source)
     if path.is_dir():
@@ -105,38 +102,6 @@ def open_checkpoint(source: str, overrides: Overrides | None = None) -> Checkpoi
             f"a Hugging Face id, or an embedded model ({', '.join(EMBEDDED)})"
         )
     return _open_file(path, overrides)
-
-
-def _is_hub_id(source: str) -> bool:
-    """A mistyped file name must not be looked for on the network."""
-    return bool(_HUB_ID.fullmatch(source)) and not source.endswith(_FILE_SUFFIXES)
-
-
-def download(repository: str) -> Path:
-    """Return the local copy of a hub repository's three files, downloading what is not there yet.
-
-    Raises:
-        UsageError: this cannot be a repository's name.
-        TargetMissing: huggingface_hub is not installed.
-        NetworkError: the files are neither in the cache nor to be had.
-    """
-    if not _is_hub_id(repository):
-        raise UsageError(f"{repository!r} is no Hugging Face id: it is OWNER/NAME, such as google/mobilenet_v2_1.0_224")
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-    except ImportError as error:
-        raise TargetMissing(
-            f'{repository} is no local path; to fetch it from the Hugging Face hub: pip install "edgekit[hub]"'
-        ) from error
-    try:
-        return Path(snapshot_download(repository, allow_patterns=list(_HUB_FILES)))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise NetworkError(
-            f"{repository} is no local path, and the Hugging Face hub did not give it: {reason}. "
-            "Check the name and the network, or download it elsewhere and give the folder"
-        ) from error
 
 
 def save_checkpoint(
