@@ -18,13 +18,11 @@ _Above0 = Annotated[float, Meta(gt=0)]
 _Fraction = Annotated[float, Meta(ge=0, le=1)]
 _Resolution = Annotated[int, Meta(ge=16, le=4096)]
 _Word = Annotated[str, Meta(min_length=1)]
-_Name = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(?!\n)$", max_length=100)
-]  # in Python $ is before a last \n, too
+# (?!\n): in Python, $ is before a last line break, too
+_Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(?!\n)$", max_length=100)]
 _Value = str | int | float | bool
-Precision = Literal[
-    "float32", "float16", "int8", "int8-weights", "palettized-8", "palettized-6", "palettized-4", "pruned-50"
-]  # edgekit.precision.PRECISIONS, for the type checker
+# edgekit.precision.PRECISIONS, written out for the type checker
+Precision = Literal["float32", "float16", "int8", "int8-weights", "palettized-8", "palettized-6", "palettized-4", "pruned-50"]
 _IMAGES = "real pictures for parity: a folder; by default those edgekit ships"
 _CALIBRATION = "pictures for int8, 100 or more: a folder, a list of files, or `digits`; by default `digits` for that model"
 _EVALUATION = "labelled pictures to count accuracy on: what `edgekit evaluate` takes"
