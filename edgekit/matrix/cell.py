@@ -6,12 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import cast
 
 from edgekit.errors import UsageError
 from edgekit.matrix.config import Config, Limits, Model
 from edgekit.mobilenet.overrides import Overrides
-from edgekit.mobilenet.spec import Padding
 from edgekit.naming import name_artifact, name_model
 from edgekit.precision import INT8
 from edgekit.request import ConvertRequest, PrepareRequest
@@ -162,14 +160,15 @@ def _cells(config: Config, entry: Model, resolution: int | None, folder: Path, i
     precisions = tuple(dict.fromkeys(entry.precisions or config.precisions))
     goals = {target: config.goals.of(target) for target in targets}
     drops = [goal.max_top1_drop for goal in goals.values() if goal.max_top1_drop is not None]
-    calibration, evaluation = entry.calibration or config.calibration, entry.evaluation or config.evaluation
+    calibration = entry.calibration or config.calibration or (EMBEDDED if entry.model == EMBEDDED else None)
+    evaluation = entry.evaluation or config.evaluation
     subject = Subject(
-        _name(entry, resolution, folder),
+        name_subject(entry, resolution, folder),
         _place(entry.model, folder, is_model=True),
         Overrides(
             entry.width,
             resolution,
-            cast("Padding | None", entry.padding),  # one of both: the file was checked
+            entry.padding,
             entry.norm_eps,
             _place(entry.labels, folder) if entry.labels else None,
         ),
@@ -187,7 +186,8 @@ def _cells(config: Config, entry: Model, resolution: int | None, folder: Path, i
             yield Cell(subject, target, precision, options, goals[target], config.threads)
 
 
-def _name(entry: Model, resolution: int | None, folder: Path) -> str:
+def name_subject(entry: Model, resolution: int | None, folder: Path) -> str:
+    """What artifacts call a model of the file at a resolution."""
     name = entry.name or name_model(_place(entry.model, folder, is_model=True))
     return f"{name}-{resolution}px" if resolution else name
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
+from edgekit.matrix.cell import ALL, EMBEDDED, name_subject
 from edgekit.matrix.config import Config, Limits, Model
 from edgekit.matrix.mistake import Mistake, find_repeated, suggest
 from edgekit.matrix.place import KeyPath
-from edgekit.naming import name_model
 from edgekit.precision import INT8
 from edgekit.registry import OWN_TARGETS, installed
 
-ALL = "all"  # targets that are installed
-_EMBEDDED = "digits"  # edgekit.dataset has it too, and numpy
 _LONGEST_NAME = 100  # as of `name`: folders are called after it, the target and the precision
 _ALIKE = 0.75  # of its letters: "openvno" is no third party's target
 
@@ -27,30 +25,34 @@ def find_contradictions(config: Config, folder: Path) -> Iterator[Mistake]:
         folder: of the file, where relative paths begin.
     """
     yield from _repetitions(config)
-    yield from _names(config, folder)
+    impossible = list(_paths(config, folder))
+    yield from impossible or _names(config, folder)
     yield from _targets_of_nobody(config)
     for number, model in enumerate(config.entries):
         yield from _int8_without_pictures(config, model, number)
-    yield from _drops_without_pictures(config, folder)
+    yield from _drops_without_pictures(config)
 
 
-def model_name(model: Model, folder: Path) -> str:
-    """What a model's artifacts are called, as far as the file decides it."""
-    if model.name:
-        return model.name
-    try:
-        here = folder / Path(model.model).expanduser()
-        return name_model(str(here) if here.exists() else model.model)
-    except (OSError, RuntimeError):  # too long for a path, or the home of nobody
-        return Path(model.model).name
+def _owners(config: Config) -> list[tuple[KeyPath, Config | Model]]:
+    """The file and its models: what may have a key of the same name."""
+    return [((), config), *((("models", number), model) for number, model in enumerate(config.entries))]
 
 
 def _repetitions(config: Config) -> Iterator[Mistake]:
-    owners: list[tuple[KeyPath, Config | Model]] = [((), config)]
-    owners += [(("models", number), model) for number, model in enumerate(config.entries)]
-    for path, owner in owners:
+    for path, owner in _owners(config):
         for key in ("targets", "precisions", "resolutions"):
             yield from find_repeated((*path, key), getattr(owner, key) or ())
+
+
+def _paths(config: Config, folder: Path) -> Iterator[Mistake]:
+    """Find what no path can be: `~` of nobody, and more characters than the system takes."""
+    for path, owner in _owners(config):
+        for key in ("model", "labels", "images", "calibration", "evaluation", "output"):
+            if text := getattr(owner, key, None):
+                try:
+                    (folder / Path(text).expanduser()).exists()
+                except (OSError, RuntimeError) as error:
+                    yield Mistake((*path, key), f"this can be no path: {getattr(error, 'strerror', None) or error}")
 
 
 def _names(config: Config, folder: Path) -> Iterator[Mistake]:
@@ -58,26 +60,23 @@ def _names(config: Config, folder: Path) -> Iterator[Mistake]:
     seen: dict[str, int] = {}
     models = config.entries
     for number, model in enumerate(models):
-        name = model_name(model, folder)
-        if len(name) > _LONGEST_NAME or not name.isprintable():
-            yield Mistake(("models", number), "what its artifacts would be called is no name for a folder: give it a `name`")
-        sizes = dict.fromkeys(model.resolutions or config.resolutions or ())
-        for each in [f"{name}-{size}px" for size in sizes] or [name]:
-            first = seen.setdefault(each.casefold(), number)
+        for size in dict.fromkeys(model.resolutions or config.resolutions or (None,)):
+            name = name_subject(model, size, folder)
+            if len(name) > _LONGEST_NAME or not name.isprintable():
+                yield Mistake(("models", number), "what its artifacts would be called is no name for a folder: give it a `name`")
+                break
+            first = seen.setdefault(name.casefold(), number)
             if first != number:
-                owner = models[first].model
-                message = f"its artifacts would be called {each}, as those of {owner}: give one of the two another `name`"
+                message = f"its artifacts would be called {name}, as those of {models[first].model}: give one of the two a `name`"
                 yield Mistake(("models", number), message)
                 break
 
 
 def _targets_of_nobody(config: Config) -> Iterator[Mistake]:
-    lists: list[tuple[KeyPath, Sequence[str]]] = [(("targets",), config.targets)]
-    lists += [(("models", number, "targets"), model.targets or ()) for number, model in enumerate(config.entries)]
-    for path, targets in lists:
-        for number, target in enumerate(targets):
+    for path, owner in _owners(config):
+        for number, target in enumerate(owner.targets or ()):
             if _is_misspelt(target):
-                yield Mistake((*path, number), f"there is no target {target}; {suggest(target, (*OWN_TARGETS, ALL))}")
+                yield Mistake((*path, "targets", number), f"there is no target {target}; {suggest(target, (*OWN_TARGETS, ALL))}")
     wanted = {target for model in config.entries for target in model.targets or config.targets}
     for table, names in (("options", config.options), ("goals", config.goals.targets)):
         for target in names:
@@ -97,13 +96,13 @@ def _is_misspelt(target: str) -> bool:
 
 def _int8_without_pictures(config: Config, model: Model, number: int) -> Iterator[Mistake]:
     precisions = model.precisions or config.precisions
-    if INT8 in precisions and not (model.calibration or config.calibration or model.model == _EMBEDDED):
+    if INT8 in precisions and not (model.calibration or config.calibration or model.model == EMBEDDED):
         owner: KeyPath = ("models", number) if model.precisions else ()
         message = f"int8 of {model.model} needs `calibration`: pictures like those the app will see, 100 or more"
         yield Mistake((*owner, "precisions", precisions.index(INT8)), message)
 
 
-def _drops_without_pictures(config: Config, folder: Path) -> Iterator[Mistake]:
+def _drops_without_pictures(config: Config) -> Iterator[Mistake]:
     """Find goals of accuracy for models whose accuracy is not counted."""
     goals: list[tuple[KeyPath, Limits, str]] = [(("goals",), config.goals, "")]
     goals += [(("goals", target), limits, target) for target, limits in config.goals.targets.items()]
@@ -113,5 +112,5 @@ def _drops_without_pictures(config: Config, folder: Path) -> Iterator[Mistake]:
         for model in config.entries:
             targets = model.targets or config.targets
             if not (model.evaluation or config.evaluation) and (not target or target in targets or ALL in targets):
-                message = f"the accuracy of {model_name(model, folder)} is not counted: it needs `evaluation`, labelled pictures"
+                message = f"the accuracy of {model.model} is not counted: it needs `evaluation`, labelled pictures"
                 yield Mistake((*path, "max_top1_drop"), message)
