@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edgekit.document import read_json
 from edgekit.errors import InputError, UsageError
 from edgekit.manifest import FILE_NAME as MANIFEST
-from edgekit.manifest import Manifest, read_json
+from edgekit.manifest import Manifest
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Judgement, Report
 
@@ -31,10 +32,22 @@ def merge(paths: Sequence[Path]) -> Report:
     """
     if len(paths) < 2:
         raise UsageError("merge takes at least two reports about the same artifact")
-    reports = [read_report(path) for path in paths]
-    for path, report in zip(paths[1:], reports[1:], strict=True):
+    return unite([read_report(path) for path in paths], list(map(str, paths)))
+
+
+def unite(reports: Sequence[Report], names: Sequence[str]) -> Report:
+    """Put reports about one artifact together, as `merge` does.
+
+    Args:
+        reports: one or more; each says which files it is about.
+        names: what messages call each of them.
+
+    Raises:
+        InputError: one is about other files than the first.
+    """
+    for name, report in zip(names[1:], reports[1:], strict=True):
         if difference := _difference(reports[0], report):
-            raise InputError(f"{paths[0]} and {path} are about different artifacts: {difference}")
+            raise InputError(f"{names[0]} and {name} are about different artifacts: {difference}")
     standing, *others = sorted(reports, key=_rank)
     judgements: list[Judgement] = []
     for judgement in (*standing.others, *(each for report in others for each in (report.judgement, *report.others))):
@@ -46,6 +59,7 @@ def merge(paths: Sequence[Path]) -> Report:
         latency=next((report.latency for report in (standing, *others) if report.latency), None),
         static_profile=max(profiles, key=lambda profile: profile.is_native, default=None),
         envelope=next((report.envelope for report in (standing, *others) if report.envelope), None),
+        accuracy=next((report.accuracy for report in (standing, *others) if report.accuracy), None),
         others=tuple(judgements),
     )
 

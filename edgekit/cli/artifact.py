@@ -10,27 +10,50 @@ import typer
 from edgekit.cli import flags
 
 DEFAULT_TOP = 5
+MERGE_EXAMPLES = "Examples:  edgekit merge linux/report.json mac/report.json -o report.json  |  edgekit merge linux mac -o out"
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("verify", epilog="Example:  edgekit verify out/digits-onnx-float32")(verify)
-    app.command("merge", epilog="Example:  edgekit merge linux/report.json mac/report.json -o report.json")(merge)
+    app.command("merge", epilog=MERGE_EXAMPLES)(merge)
     app.command("predict", epilog="Example:  edgekit predict out/mobilenet_v2_1.0_224-onnx-float32 cat.png")(predict)
 
 
 def merge(
     reports: Annotated[
-        list[Path], typer.Argument(help="report.json, or the folder of an artifact.", metavar="REPORT...", show_default=False)
+        list[Path],
+        typer.Argument(
+            help="report.json, or the folder of an artifact; or outputs of `edgekit matrix`.",
+            metavar="REPORT...",
+            show_default=False,
+        ),
     ],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the merged report to this file.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write the merged report to this file; of matrices, all of it to this folder."),
+    ] = None,
     json: flags.Json = False,
 ) -> int:
-    """Put reports about the same files together: a native runtime's verdict stands, the others' beside it."""
-    from edgekit import merge
-    from edgekit.cli.judgements import show_judgements
-    from edgekit.manifest import write_json
+    """Put reports about the same files together: a native runtime's verdict stands, the others' beside it.
 
+    Of outputs of `edgekit matrix`, cell by cell: the goals are judged again, and the reports written anew.
+    """
+    from edgekit import merge
+    from edgekit.cli.cells import show_matrix
+    from edgekit.cli.judgements import show_judgements
+    from edgekit.document import write_json
+    from edgekit.errors import UsageError
+    from edgekit.matrix.source import is_matrix
+
+    if any(is_matrix(path) for path in reports):
+        from edgekit.matrix.union import merge_matrices
+
+        if not all(is_matrix(path) for path in reports):
+            raise UsageError("merge takes matrices or single reports, not both at once")
+        if output is None:
+            raise UsageError("merging matrices needs --output FOLDER for what comes of them")
+        return show_matrix(merge_matrices(reports, output), output, (), json=json)
     report = merge.merge(reports)
     if output:
         write_json(output, report)

@@ -23,6 +23,8 @@ Presence = Literal["both", "new", "gone"]
 
 LAUNCH_RATIO = 1.35
 """Ratio of two medians that launches of one artifact reach without a reason: docs/explanation/latency.md has how it was found."""
+LAUNCH_MS = 0.1
+"""Difference of two medians that they reach, however small the model is: likewise."""
 NOTABLE_DB = 3.0103
 """Of SQNR: twice the error's energy. Less is what other kernels for the same arithmetic make of it."""
 NOTABLE_SIZE = 0.01
@@ -218,16 +220,16 @@ def _latency(old: Report | None, new: Report | None, *, is_same: bool) -> Differ
         return Difference(*figures, "same", "it was not timed again")
     if why := _incomparable(before, after):
         return Difference(*figures, "unproven", why)
-    ratio = statistics.median(after.samples_ns) / statistics.median(before.samples_ns)
-    if 1 / LAUNCH_RATIO <= ratio <= LAUNCH_RATIO:
+    slow, fast = sorted((after, before), key=lambda latency: statistics.median(latency.samples_ns), reverse=True)
+    slow_ns, fast_ns = (statistics.median(latency.samples_ns) for latency in (slow, fast))
+    if slow_ns <= LAUNCH_RATIO * fast_ns or slow_ns - fast_ns <= LAUNCH_MS * 1e6:
         if is_same:
             return Difference(*figures, "same", "the artifact is the same")
-        return Difference(*figures, "unproven", f"launches of one artifact differ by up to {LAUNCH_RATIO - 1:.0%} as well")
-    slow, fast = (after, before) if ratio > 1 else (before, after)
+        return Difference(*figures, "unproven", f"launches of one artifact differ by {LAUNCH_RATIO - 1:.0%}, or {LAUNCH_MS} ms")
     if _quartiles(slow)[0] <= _quartiles(fast)[2]:
         return Difference(*figures, "unproven", "the middle halves of the samples overlap")
     beside = "the artifact is the same: it is the machine, or what runs there" if is_same else ""
-    return Difference(*figures, "slower" if ratio > 1 else "faster", beside)
+    return Difference(*figures, "slower" if slow is after else "faster", beside)
 
 
 def _incomparable(old: Latency, new: Latency) -> str:

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgekit.document import read_json
 from edgekit.errors import InputError
-from edgekit.manifest import read_json
 from edgekit.matrix.record import FILE_NAME as MATRIX
 from edgekit.matrix.record import CellResult, MatrixReport
 from edgekit.report import FILE_NAME as REPORT
@@ -68,7 +68,7 @@ def read_matrix(path: Path) -> MatrixReport:
     for name, count in Counter(cell.name for cell in matrix.cells).items():
         if count > 1:
             raise InputError(f"{file} is broken: {count} cells are called {name!r}")
-        if name in ("", ".", "..") or not name.isprintable() or set(name) & set("/\\"):  # it is where files are written
+        if not name or name.startswith(".") or not name.isprintable() or set(name) & set("/\\"):  # it is where files are written
             raise InputError(f"{file} is broken: a cell is called {name!r}, which is no folder's name")
     return matrix
 

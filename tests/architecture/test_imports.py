@@ -101,6 +101,7 @@ ALLOWED = {
     "matrix.place": {"tree_sitter", "tree_sitter_toml"},
     "matrix.schema": {"msgspec"},
     "matrix.source": set(),
+    "matrix.union": set(),
     "projection.workload": set(),
     "projection.tape": set(),
     "projection.setting": set(),

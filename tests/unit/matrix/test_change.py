@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from edgekit.accuracy import Accuracy, drop, share
+from edgekit.document import FileRecord, write_json
 from edgekit.errors import InputError
 from edgekit.latency import Latency
 from edgekit.machine import Machine
-from edgekit.manifest import FileRecord, write_json
 from edgekit.matrix.change import LAUNCH_RATIO, CellChange, compare_cells, compare_runs
 from edgekit.matrix.record import CellResult, GoalResult, MatrixReport
 from edgekit.matrix.source import read_source
@@ -95,6 +95,15 @@ def test_samples_one_and_a_half_times_as_long_are_slower() -> None:
     back = compare_cells(slower, before)
     assert back.latency.verdict == "faster"
     assert back.worse == ()
+
+
+def test_a_tenth_of_a_millisecond_is_unproven_however_much_of_a_tiny_model_that_is() -> None:
+    def verdict(p50_ms: float) -> str:
+        tiny = with_report(cell(), latency=latency(0.1))
+        return compare_cells(tiny, with_report(cell(), "cc", latency=latency(p50_ms))).latency.verdict
+
+    assert verdict(0.19) == "unproven"
+    assert verdict(0.22) == "slower"
 
 
 def test_the_same_artifact_that_is_slower_tells_of_the_machine() -> None:
