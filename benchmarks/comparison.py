@@ -23,8 +23,9 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from edgekit.document import read_json, record_files, write_json
 from edgekit.latency.comparison import Comparison, ComparisonPlan
-from edgekit.manifest import FILE_NAME, Manifest, read_json, record_files, write_json
+from edgekit.manifest import FILE_NAME, Manifest
 from edgekit.run import compare
 
 

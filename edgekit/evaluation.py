@@ -8,9 +8,9 @@ from pathlib import Path
 
 from edgekit.accuracy import Accuracy, Share
 from edgekit.dataset import Skipped
+from edgekit.document import SCHEMA_VERSION, read_json, write_json
 from edgekit.errors import InputError
 from edgekit.machine import Machine
-from edgekit.manifest import SCHEMA_VERSION, read_json, write_json
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 from edgekit.target import RuntimeInfo

@@ -15,11 +15,12 @@ from edgekit import errors
 from edgekit.accuracy import Accuracy, agreeing, count_right, share
 from edgekit.dataset import DIGITS, Pixels, decode, find_labelled, spread
 from edgekit.desk import INT8_PROGRAM
+from edgekit.document import sha256_of
 from edgekit.errors import EdgekitError, InputError, OutputError, UsageError
 from edgekit.evaluation import FILE_NAME, Disagreement, Evaluated, Evaluation, EvaluationPlan, Outcome, save
 from edgekit.launcher import Launcher
 from edgekit.machine import describe_machine
-from edgekit.manifest import Manifest, ModelCard, read_manifest, sha256_of
+from edgekit.manifest import Manifest, ModelCard, read_manifest
 from edgekit.precision import INT8
 from edgekit.report import Problem, Report
 from edgekit.request import EvaluateRequest

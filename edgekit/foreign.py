@@ -14,11 +14,11 @@ from PIL import Image
 
 from edgekit import registry
 from edgekit.desk import Desk, Line
+from edgekit.document import read_json, write_json
 from edgekit.errors import InputError, TargetMissing, UsageError
 from edgekit.launcher import Launcher
 from edgekit.machine import describe_machine
 from edgekit.manifest import FILE_NAME as MANIFEST
-from edgekit.manifest import read_json, write_json
 from edgekit.report import Problem, Report
 from edgekit.request import FILE_NAME as REQUEST
 from edgekit.request import AnswerRequest

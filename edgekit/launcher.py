@@ -20,14 +20,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from edgekit.document import read_json, write_json
 from edgekit.errors import EdgekitError
-from edgekit.manifest import read_json, write_json
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 from edgekit.request import FILE_NAME as REQUEST
 
+OnStage = Callable[[str, str], None]  # told (cell, stage)
 LOG = "log.txt"
 LOG_TAIL_LINES = 12
+
+
+def silent(cell: str, stage: str) -> None:
+    """Progress for nobody."""
 
 
 class Resource(Protocol):
@@ -112,7 +117,7 @@ class Launcher:
         timeout_seconds: that a worker may run, the time in which it waits for a resource not counted; None for any.
     """
 
-    on_stage: Callable[[str, str], None] = lambda cell, stage: None
+    on_stage: OnStage = silent
     ready: Mapping[str, Resource] = field(default_factory=dict)
     on_progress: Callable[[str, int, int], None] = lambda cell, done, total: None
     timeout_seconds: float | None = None

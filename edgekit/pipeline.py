@@ -21,27 +21,18 @@ import edgekit
 from edgekit import registry
 from edgekit.calibration import Calibration
 from edgekit.desk import INT8_PROGRAM, Desk, Line, program_name, reference_name
-from edgekit.envelope import choose_arithmetics, measure_envelope
+from edgekit.document import SCHEMA_VERSION, read_json, record_files, write_json
 from edgekit.errors import InputError, TargetMissing, UsageError
 from edgekit.examination import Examiner, Watcher
 from edgekit.interface import adapt_reference, input_of, random_input
+from edgekit.judge import judge, judge_compression
 from edgekit.latency import Latency, LatencyPlan, measure
 from edgekit.machine import describe_machine
-from edgekit.manifest import (
-    FILE_NAME as MANIFEST,
-)
-from edgekit.manifest import (
-    SCHEMA_VERSION,
-    Manifest,
-    ModelCard,
-    read_json,
-    read_manifest,
-    record_files,
-    write_json,
-)
+from edgekit.manifest import FILE_NAME as MANIFEST
+from edgekit.manifest import Manifest, ModelCard, read_manifest
 from edgekit.mobilenet.layers import list_layers
 from edgekit.operators import OperatorTimer, attribute
-from edgekit.parity import Parity, judge, judge_compression
+from edgekit.parity import Parity
 from edgekit.precision import INT8
 from edgekit.prediction import Prediction, rank
 from edgekit.preprocessing import read_image
@@ -51,6 +42,7 @@ from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report, RuntimeKind
 from edgekit.request import FILE_NAME as REQUEST
 from edgekit.request import ConvertRequest, PredictRequest, ProfileRequest, VerifyRequest
+from edgekit.spread import choose_arithmetics, measure_envelope
 from edgekit.target import ConvertJob, LoadJob, Runner, Target
 
 CARD, REFERENCE, CALIBRATION, PREDICTIONS = "model.json", "reference.npz", "calibration.json", "predictions.json"

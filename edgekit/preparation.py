@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from edgekit.calibration import choose, refuse_overlap
 from edgekit.dataset import DIGITS, LabelledPicture, find_labelled, find_pictures
 from edgekit.desk import Desk, Line
+from edgekit.document import read_json
 from edgekit.machine import describe_machine
-from edgekit.manifest import ModelCard, read_json
+from edgekit.manifest import ModelCard
 from edgekit.precision import INT8
 from edgekit.report import Report
 from edgekit.request import FILE_NAME as REQUEST

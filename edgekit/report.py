@@ -9,11 +9,11 @@ from typing import Literal
 from edgekit import errors
 from edgekit.accuracy import Accuracy
 from edgekit.calibration import Calibration
+from edgekit.document import SCHEMA_VERSION, FileRecord
 from edgekit.envelope import Envelope
 from edgekit.examination import Finding, OperationError
 from edgekit.latency import Latency
 from edgekit.machine import Machine
-from edgekit.manifest import SCHEMA_VERSION, FileRecord
 from edgekit.operators import OperatorTimes
 from edgekit.parity import Parity
 from edgekit.profile import StaticProfile

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgekit.alone import WAITS, alone
+from edgekit.document import write_json
 from edgekit.errors import InputError, OutputError, UsageError
 from edgekit.latency import LatencyPlan
 from edgekit.latency.comparison import Comparison, ComparisonPlan
 from edgekit.latency.comparison import compare as judge
-from edgekit.launcher import Launcher
+from edgekit.launcher import Launcher, OnStage, silent
 from edgekit.machine import describe_machine
 from edgekit.manifest import FILE_NAME as MANIFEST
-from edgekit.manifest import read_manifest, write_json
+from edgekit.manifest import read_manifest
 from edgekit.pipeline import PREDICTIONS
 from edgekit.prediction import Prediction
 from edgekit.preprocessing import Preprocessing
@@ -35,12 +36,6 @@ from edgekit.turns import interleave
 if TYPE_CHECKING:
     from edgekit.mobilenet.checkpoint import Checkpoint
     from edgekit.mobilenet.overrides import Overrides
-
-OnStage = Callable[[str, str], None]
-
-
-def silent(cell: str, stage: str) -> None:
-    """Progress for nobody."""
 
 
 @dataclass(frozen=True, slots=True)

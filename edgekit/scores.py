@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.desk import INT8_PROGRAM, Desk, Line
+from edgekit.document import read_json
 from edgekit.errors import InputError, UsageError
 from edgekit.interface import input_of_pixels
 from edgekit.machine import describe_machine
-from edgekit.manifest import Manifest, ModelCard, read_json, read_manifest
+from edgekit.manifest import Manifest, ModelCard, read_manifest
 from edgekit.pipeline import load_job, load_target
 from edgekit.report import Report
 from edgekit.request import FILE_NAME as REQUEST

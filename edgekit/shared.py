@@ -12,7 +12,8 @@ import numpy as np
 from edgekit.calibration import MOST_SEARCHED, Calibration, read_pictures
 from edgekit.dataset import LabelledPicture, decode, spread
 from edgekit.desk import INT8_PROGRAM, program_name, reference_name
-from edgekit.manifest import ModelCard, write_json
+from edgekit.document import write_json
+from edgekit.manifest import ModelCard
 from edgekit.pipeline import CALIBRATION, CARD
 from edgekit.precision import COMPRESSED, INT8
 from edgekit.reference import YARDSTICKS, Reference, compute_int8_reference, compute_reference, save_reference

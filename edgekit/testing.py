@@ -29,12 +29,13 @@ from PIL import Image
 
 from edgekit import digits
 from edgekit.errors import UsageError
+from edgekit.judge import judge
 from edgekit.mobilenet.checkpoint import open_checkpoint
 from edgekit.mobilenet.layers import list_layers
 from edgekit.mobilenet.network import MobileNet
 from edgekit.mobilenet.program import capture_program
 from edgekit.operators import OperatorTimer, attribute
-from edgekit.parity import Parity, judge
+from edgekit.parity import Parity
 from edgekit.pipeline import answer_samples
 from edgekit.precision import APPROXIMATE, COMPRESSED, INT8
 from edgekit.preprocessing import Preprocessing

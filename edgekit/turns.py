@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgekit.document import read_json, write_json
 from edgekit.errors import BY_NAME, EdgekitError, TargetMissing
 from edgekit.interface import random_input
 from edgekit.latency import sample, warm_up
 from edgekit.latency.comparison import ComparisonPlan, Launch, turns
 from edgekit.launcher import Launcher, launched
-from edgekit.manifest import read_json, read_manifest, write_json
+from edgekit.manifest import read_manifest
 from edgekit.report import Problem, Report
 from edgekit.request import FILE_NAME as REQUEST
 from edgekit.request import TurnsRequest

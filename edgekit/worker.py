@@ -23,8 +23,8 @@ from typing import TextIO
 from edgekit import foreign, pipeline, preparation, scores, turns
 from edgekit.board import measurement
 from edgekit.desk import Desk, Line
+from edgekit.document import write_json
 from edgekit.errors import EdgekitError
-from edgekit.manifest import write_json
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from edgekit.accuracy import Accuracy, drop, share
+from edgekit.document import FileRecord
 from edgekit.latency import Latency
 from edgekit.machine import Machine
-from edgekit.manifest import FileRecord
 from edgekit.matrix.record import CellResult, GoalResult, MatrixReport
 from edgekit.operators import OperatorTime, OperatorTimes
 from edgekit.parity import Compression, OutputParity, Parity, SampleParity

@@ -14,10 +14,11 @@ from edgekit.board.address import Address, SshAddress, parse_address
 from edgekit.board.board import Board, Measured, OnStage, Task
 from edgekit.board.ssh import MAX_SECONDS, SshBoard
 from edgekit.desk import Desk, Line
+from edgekit.document import read_json
 from edgekit.errors import NetworkError
 from edgekit.interface import random_input
 from edgekit.latency import LatencyPlan
-from edgekit.manifest import Manifest, read_json, read_manifest
+from edgekit.manifest import Manifest, read_manifest
 from edgekit.pipeline import REFERENCE, as_taken, judge_answers, load_job
 from edgekit.reference import load_reference
 from edgekit.report import Report

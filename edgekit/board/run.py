@@ -9,8 +9,8 @@ from pathlib import Path
 from edgekit.board.address import parse_address
 from edgekit.board.measurement import BoardRequest, report_name
 from edgekit.latency import LatencyPlan
-from edgekit.launcher import Launcher
-from edgekit.run import OnStage, Result, artifact_folder, blank_of, save, silent
+from edgekit.launcher import Launcher, OnStage, silent
+from edgekit.run import Result, artifact_folder, blank_of, save
 
 
 def measure(

@@ -8,9 +8,10 @@ from rich.table import Table
 
 from edgekit.breakdown import TOTAL, Cell, Measured, break_down
 from edgekit.cli.show import print_lines, print_table
+from edgekit.document import read_json
 from edgekit.errors import InputError
 from edgekit.manifest import FILE_NAME as MANIFEST
-from edgekit.manifest import Manifest, read_json
+from edgekit.manifest import Manifest
 from edgekit.mobilenet.layers import list_layers
 from edgekit.mobilenet.spec import MobileNetSpec
 from edgekit.report import Report

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from edgekit.document import FileRecord, read_json, record_files, sha256_of, write_json
 from edgekit.errors import InputError, OutputError
-from edgekit.manifest import FileRecord, read_json, record_files, sha256_of, write_json
 from edgekit.scratch import scratch_in
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgekit.accuracy import Accuracy
+from edgekit.document import read_json, write_json
 from edgekit.errors import EdgekitError
 from edgekit.launcher import Launcher, launched
-from edgekit.manifest import read_json, write_json
 from edgekit.matrix.fingerprint import key_of_accuracy
 from edgekit.report import Problem, Report
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from edgekit.evaluation import Evaluation
     from edgekit.matrix.cache import Cache
     from edgekit.matrix.cell import Cell, Subject
+    from edgekit.matrix.site import Site
 
 FILE_NAME = "evaluation.json"
 
@@ -30,14 +32,21 @@ class Known:
     key: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What a report takes of an evaluation.json."""
+
+    accuracy: Accuracy
+
+
 def count_accuracies(
     reports: Mapping[str, Report],
     known: Sequence[Known],
     cache: Cache,
     launcher: Launcher,
     staging: Path,
-    workers: int,
-) -> dict[str, Report]:
+    site: Site,
+) -> tuple[dict[str, Report], dict[str, Path]]:
     """Count on labelled pictures how often each artifact that runs here is right.
 
     Args:
@@ -46,31 +55,39 @@ def count_accuracies(
         cache: of results.
         launcher: of the workers.
         staging: for what goes with the run.
-        workers: side by side.
+        site: says how many workers go side by side.
 
     Returns:
-        The reports of those that were counted.
+        The reports of those that were counted, and the folder with each one's evaluation.json.
     """
     waiting: dict[Subject, list[tuple[Known, str]]] = {}
-    counted = {}
+    counted: dict[str, Report] = {}
+    evaluations: dict[str, Path] = {}
     for each in known:
         cell = each.cell
         if not cell.subject.evaluation or reports[cell.name].runtime is None:
             continue
         key = key_of_accuracy(each.key, cell.subject)
         if found := cache.find(key):
-            counted[cell.name] = _with(reports[cell.name], _read(found / FILE_NAME))
+            counted[cell.name] = _with(reports[cell.name], read_json(found / FILE_NAME, _Counted).accuracy)
+            evaluations[cell.name] = found
         else:
             waiting.setdefault(cell.subject, []).append((each, key))
     for subject, missing in waiting.items():
-        came = _count(subject, [each for each, _ in missing], launcher, staging, workers)
+        came = _count(subject, [each for each, _ in missing], launcher, staging, site.slots)
         for (each, key), judged in zip(missing, came, strict=True):
-            counted[each.cell.name] = _with(reports[each.cell.name], judged)
-            if not isinstance(judged, Problem) and judged.accuracy:
+            report = reports[each.cell.name]
+            if isinstance(judged, Problem):
+                counted[each.cell.name] = _with(report, None, judged)
+                continue
+            counted[each.cell.name] = _with(report, judged.accuracy, judged.problem)
+            if judged.accuracy:
                 with cache.filling(key, "accuracy", each.cell.name) as content:
                     content.mkdir()
                     write_json(content / FILE_NAME, judged)
-    return counted
+                if made := cache.find(key):
+                    evaluations[each.cell.name] = made
+    return counted, evaluations
 
 
 def _count(
@@ -91,15 +108,7 @@ def _count(
         return list(pool.map(lambda each: evaluator.judge(each.folder, each.cell.name), artifacts))
 
 
-def _with(report: Report, found: Evaluation | Problem) -> Report:
-    problem = report.problem or (found if isinstance(found, Problem) else found.problem)
+def _with(report: Report, accuracy: Accuracy | None, problem: Problem | None = None) -> Report:
+    problem = report.problem or problem
     status = "failed" if problem and report.status == "passed" else report.status
-    accuracy = None if isinstance(found, Problem) else found.accuracy
     return replace(report, accuracy=accuracy, problem=problem, status=status)
-
-
-def _read(path: Path) -> Evaluation:
-    from edgekit.evaluation import Evaluation
-
-    found: Evaluation = read_json(path, Evaluation)
-    return found

@@ -14,13 +14,12 @@ from pathlib import Path
 
 import edgekit
 from edgekit import registry
-from edgekit.conversion import offers, prepare_model
+from edgekit.document import read_json, write_json
 from edgekit.errors import EdgekitError, OutputError, TargetMissing, UsageError
+from edgekit.job import offers, prepare_model
 from edgekit.latency import LatencyPlan
-from edgekit.launcher import Launcher, launched
+from edgekit.launcher import Launcher, OnStage, launched, silent
 from edgekit.machine import describe_machine
-from edgekit.manifest import FILE_NAME as MANIFEST
-from edgekit.manifest import read_json, write_json
 from edgekit.matrix.cache import Cache, link_tree
 from edgekit.matrix.cell import Cell, Subject, expand, select
 from edgekit.matrix.config import Config
@@ -34,7 +33,6 @@ from edgekit.payoff import note_slower
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 from edgekit.request import ProfileRequest
-from edgekit.run import OnStage, silent
 
 FINAL = ("NegativeResult", "TargetMissing", "UsageError")
 """Problems that come back with the same key: kept, like successes. A crash, a full disk or a time limit may not come back."""
@@ -149,12 +147,14 @@ def execute(
         run = _Run(plan, launcher, site, staging, on_made)
         made = _convert(run, chosen)
         reports = {name: each.report for name, each in made.items()}
+        evaluations: Mapping[str, Path] = {}
         if not (plan.fail_fast and run.failed.is_set()):
             known = [Known(cell, each.folder, each.key) for cell in chosen if (each := made[cell.name]).folder and each.key]
-            reports |= count_accuracies(reports, known, plan.cache, launcher, staging, site.slots)
+            counted, evaluations = count_accuracies(reports, known, plan.cache, launcher, staging, site)
+            reports |= counted
             reports |= _measure(run, reports, known)
         reports = note_slower(reports)
-        unsaved = _publish(run, made, reports)
+        unsaved = _publish(run, made, reports, evaluations)
     results = []
     for cell in cells:
         if cell.name in left_out:
@@ -349,7 +349,9 @@ def _measure(run: _Run, reports: Mapping[str, Report], known: Sequence[Known]) -
     return measured
 
 
-def _publish(run: _Run, made: Mapping[str, Made], reports: Mapping[str, Report]) -> tuple[str, ...]:
+def _publish(
+    run: _Run, made: Mapping[str, Made], reports: Mapping[str, Report], evaluations: Mapping[str, Path]
+) -> tuple[str, ...]:
     """Put every artifact with its report into the output folder, unless it lies there already."""
     unsaved = []
     place = hashlib.sha256(bytes(run.plan.output.resolve())).hexdigest()
@@ -357,32 +359,32 @@ def _publish(run: _Run, made: Mapping[str, Made], reports: Mapping[str, Report])
         for name, each in made.items():
             if each.folder is None:
                 continue
+            sources = [each.folder, *([evaluations[name]] if name in evaluations else [])]
             try:
-                _publish_cell(run, name, each.folder, reports[name])
+                _publish_cell(run, name, sources, reports[name])
             except (OSError, OutputError) as error:
                 unsaved.append(f"{name}: {error}")
     return tuple(unsaved)
 
 
-def _publish_cell(run: _Run, name: str, folder: Path, report: Report) -> None:
+def _publish_cell(run: _Run, name: str, sources: Sequence[Path], report: Report) -> None:
     fresh = run.staging / name
     fresh.mkdir()
     write_json(fresh / REPORT, report)
     place = run.plan.output / name
-    if _is_published(place, folder, fresh / REPORT):
+    if _is_published(place, sources, fresh / REPORT):
         return
-    shutil.copytree(folder, fresh, ignore=shutil.ignore_patterns(REPORT), dirs_exist_ok=True)
+    for folder in sources:
+        shutil.copytree(folder, fresh, ignore=shutil.ignore_patterns(REPORT), dirs_exist_ok=True)
     publish(fresh, place, force=True)
 
 
-def _is_published(place: Path, folder: Path, report: Path) -> bool:
+def _is_published(place: Path, sources: Sequence[Path], report: Path) -> bool:
     """Whether a place has these files, by their sizes, and this report."""
     try:
         if (place / REPORT).read_bytes() != report.read_bytes():
             return False
-        wanted = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file() and path.name != REPORT}
-        return (place / MANIFEST).is_file() and all(
-            (place / name).stat().st_size == path.stat().st_size for name, path in wanted.items()
-        )
+        files = [(folder, path) for folder in sources for path in folder.rglob("*") if path.is_file() and path.name != REPORT]
+        return all((place / path.relative_to(folder)).stat().st_size == path.stat().st_size for folder, path in files)
     except OSError:
         return False

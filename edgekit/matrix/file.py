@@ -47,7 +47,7 @@ def parse_config(text: str, path: Path) -> Config:
         mistakes = list(find_impossible(document))
         config: Config | None = None
         try:
-            config = msgspec.convert(_arranged(document), Config)
+            config = convert(document)
         except msgspec.ValidationError as error:  # it tells the first mistake alone; the schema tells all, and takes longer
             impossible = {mistake.path for mistake in mistakes}
             mistakes += [mistake for mistake in find_mistakes(document) if mistake.path not in impossible]
@@ -59,6 +59,19 @@ def parse_config(text: str, path: Path) -> Config:
     except RecursionError as error:
         raise InputError(f"{path} is nested too deeply to be an edgekit.toml") from error
     return msgspec.structs.replace(config, latency=Timing()) if config.latency is True else config
+
+
+def convert(document: Mapping[str, object]) -> Config:
+    """Make the record of a document. In it, the targets' tables of `goals` have a field of their own.
+
+    Raises:
+        msgspec.ValidationError: the first of its mistakes.
+    """
+    goals = document.get("goals")
+    if isinstance(goals, dict):
+        limits = {key: value for key, value in goals.items() if key in Limits.__struct_fields__}
+        document = {**document, "goals": {**limits, "targets": {key: goals[key] for key in goals if key not in limits}}}
+    return msgspec.convert(document, Config)
 
 
 def _read(path: Path) -> str:
@@ -88,15 +101,6 @@ def _parse(text: str, path: Path) -> dict[str, object]:
         return tomllib.loads(text)
     except ValueError as error:  # TOMLDecodeError, and that of int() for thousands of digits
         raise InputError(_tell_syntax(str(error), text, path)) from error
-
-
-def _arranged(document: Mapping[str, object]) -> dict[str, object]:
-    """The document with the targets' tables of `goals` where the record has them."""
-    goals = document.get("goals")
-    if not isinstance(goals, dict):
-        return dict(document)
-    limits = {key: value for key, value in goals.items() if key in Limits.__struct_fields__}
-    return {**document, "goals": {**limits, "targets": {key: goals[key] for key in goals if key not in limits}}}
 
 
 def _tell(mistakes: Iterable[Mistake], text: str, path: Path) -> str:

@@ -16,10 +16,10 @@ import msgspec
 
 import edgekit
 from edgekit import registry
+from edgekit.document import sha256_of
 from edgekit.errors import InputError, UsageError
 from edgekit.latency import LatencyPlan
 from edgekit.machine import Machine
-from edgekit.manifest import sha256_of
 from edgekit.matrix.cell import EMBEDDED, Cell, Subject
 from edgekit.mobilenet.hub import download, is_hub_id
 from edgekit.precision import INT8

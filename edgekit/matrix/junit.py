@@ -14,7 +14,7 @@ from junitparser import Error, Failure, Skipped
 from junitparser.junitparser import FinalResult
 from junitparser.xunit2 import JUnitXml, TestCase, TestSuite
 
-from edgekit.manifest import write_bytes
+from edgekit.document import write_bytes
 from edgekit.matrix.record import CellResult, MatrixReport
 from edgekit.matrix.wording import WORDS, clean, figures_of, goal_line, log_of, reason_of, rows_of, seconds_of
 

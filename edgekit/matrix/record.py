@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from edgekit.document import SCHEMA_VERSION
 from edgekit.machine import Machine
-from edgekit.manifest import SCHEMA_VERSION
 from edgekit.report import Report, Status, overall_exit_code
 
 FILE_NAME = "matrix.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgekit.manifest import write_json
+from edgekit.document import write_json
 from edgekit.matrix.junit import write_junit
 from edgekit.matrix.record import FILE_NAME, MatrixReport
 from edgekit.matrix.summary import write_summary

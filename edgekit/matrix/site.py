@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import psutil
-
-from edgekit.conversion import convert_cell, profile_cell
+from edgekit.job import convert_cell, profile_cell
 from edgekit.launcher import Launcher, Offer
 from edgekit.machine import Machine, available_cores, describe_machine
 from edgekit.matrix.cell import Cell
@@ -40,8 +38,10 @@ class Preparation:
 class Site(Protocol):
     """Runs cells. Every method blocks, and is called by several threads."""
 
-    slots: int
-    """Conversions side by side."""
+    @property
+    def slots(self) -> int:
+        """Conversions side by side."""
+        ...
 
     @property
     def where(self) -> Machine | str:
@@ -68,7 +68,12 @@ class Local:
             jobs: side by side; 0 for as many as fit.
         """
         self._launcher = launcher
-        self.slots = jobs or max(1, min(available_cores(), available_memory_bytes() // CELL_BYTES))
+        self._jobs = jobs
+
+    @property
+    def slots(self) -> int:
+        """As many as were asked for, or as fit."""
+        return self._jobs or max(1, min(available_cores(), available_memory_bytes() // CELL_BYTES))
 
     @property
     def where(self) -> Machine:
@@ -86,6 +91,8 @@ class Local:
 
 def available_memory_bytes() -> int:
     """Memory that can be had without swapping, on the machine or in the container that limits it."""
+    import psutil  # 50 ms, and not needed where everything is known
+
     available = int(psutil.virtual_memory().available)
     try:
         limit = (_CGROUP / "memory.max").read_text().strip()

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgekit.document import write_bytes
 from edgekit.errors import OutputError
-from edgekit.manifest import write_bytes
 from edgekit.matrix.record import CellResult, MatrixReport
 from edgekit.matrix.wording import WORDS, clean, columns_of, reason_of, rows_of, sentence
 from edgekit.report import Status

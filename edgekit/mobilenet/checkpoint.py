@@ -16,8 +16,8 @@ import msgspec
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from edgekit.document import sha256_of
 from edgekit.errors import InputError, UsageError
-from edgekit.manifest import sha256_of
 from edgekit.mobilenet import huggingface, weights
 from edgekit.mobilenet.hub import download, is_hub_id
 from edgekit.mobilenet.network import MobileNet

@@ -12,7 +12,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from edgekit.manifest import read_json, read_manifest
+from edgekit.document import read_json
+from edgekit.manifest import read_manifest
 from edgekit.parity import Parity
 from edgekit.report import FILE_NAME, Report
 from tests.arm.cpu import CPUS

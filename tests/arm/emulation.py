@@ -14,8 +14,9 @@ import numpy as np
 from edgekit import registry
 from edgekit.board.portable import Portable
 from edgekit.interface import adapt_reference
+from edgekit.judge import judge, judge_compression
 from edgekit.manifest import Manifest, read_manifest
-from edgekit.parity import Parity, judge, judge_compression
+from edgekit.parity import Parity
 from edgekit.reference import Outputs, load_reference
 from edgekit.target import Target
 from tests.arm.cpu import Cpu

@@ -12,7 +12,8 @@ import onnx.numpy_helper
 import pytest
 from numpy.typing import NDArray
 
-from edgekit.manifest import FILE_NAME, FileRecord, read_manifest, sha256_of, write_json
+from edgekit.document import FileRecord, sha256_of, write_json
+from edgekit.manifest import FILE_NAME, read_manifest
 from tests.arm.conftest import CELLS, TARGETS
 from tests.arm.cpu import CORTEX_A72, I8MM
 from tests.arm.emulation import Emulator

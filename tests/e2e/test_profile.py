@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from edgekit.document import read_json, record_files, write_json
 from edgekit.machine import available_cores
-from edgekit.manifest import Manifest, read_json, record_files, write_json
+from edgekit.manifest import Manifest
 from edgekit.report import Report
 from tests.e2e.conftest import Cli, Outcome
 

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgekit.envelope import Envelope, choose_arithmetics, measure_envelope, spread
+from edgekit.envelope import Envelope
 from edgekit.errors import InputError, UsageError
 from edgekit.examination import Examiner, Finding, OperationError, Watcher, summarise
 from edgekit.reference import Outputs, Reference
 from edgekit.samples import Sample
+from edgekit.spread import choose_arithmetics, measure_envelope, spread
 from edgekit.target import FLOAT32_TOLERANCE, LoadJob, Runner, Target, TensorSpec
 
 LOGITS = TensorSpec("logits", (1, 3), "float32", "NK")

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from edgekit.accuracy import count_right
 from edgekit.dataset import LabelledPicture, Pixels, Skipped
 from edgekit.digits.recipe import LABELS, PREPROCESSING, SPEC
+from edgekit.document import SCHEMA_VERSION, read_json, write_json
 from edgekit.errors import InputError, OutputError, UsageError
 from edgekit.evaluation import FILE_NAME, Disagreement, Evaluation, save
 from edgekit.evaluator import NO_DEVICE_SPEED, Evaluator, Scores, common_card, find_source, judge
 from edgekit.launcher import Launcher
 from edgekit.machine import describe_machine
-from edgekit.manifest import SCHEMA_VERSION, Manifest, ModelCard, read_json, write_json
+from edgekit.manifest import Manifest, ModelCard
 from edgekit.report import Problem, Report
 from edgekit.request import EvaluateRequest
 from edgekit.scores import SCORES, open_network

@@ -12,17 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgekit.document import FileRecord, read_json, record_files, sha256_of, write_json
 from edgekit.errors import InputError, OutputError
-from edgekit.manifest import (
-    FileRecord,
-    Manifest,
-    ModelCard,
-    read_json,
-    read_manifest,
-    record_files,
-    sha256_of,
-    write_json,
-)
+from edgekit.manifest import Manifest, ModelCard, read_manifest
 from edgekit.mobilenet.spec import MobileNetSpec
 from edgekit.preprocessing import Preprocessing
 from edgekit.report import Report

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.document import FileRecord, write_json
 from edgekit.envelope import Envelope
 from edgekit.errors import InputError, UsageError
 from edgekit.examination import Finding
 from edgekit.latency import Latency, LatencyPlan, measure
 from edgekit.machine import Machine
-from edgekit.manifest import FileRecord, write_json
 from edgekit.merge import merge, read_report
 from edgekit.parity import Parity
 from edgekit.profile import OpProfile, summarise

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.document import read_json, write_json
 from edgekit.machine import Machine
-from edgekit.manifest import read_json, write_json
 from edgekit.operators import BEFORE, OperatorTime, OperatorTimes, attribute, find_layer, median_times
 from edgekit.report import Report
 

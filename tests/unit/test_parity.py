@@ -16,10 +16,11 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from edgekit.errors import InputError
+from edgekit.judge import dependence, judge, sqnr_db
 from edgekit.mobilenet.checkpoint import imagenet_preprocessing
 from edgekit.mobilenet.network import MobileNet
 from edgekit.mobilenet.spec import VERSIONS, MobileNetSpec, Version
-from edgekit.parity import Parity, dependence, judge, sqnr_db
+from edgekit.parity import Parity
 from edgekit.reference import Outputs, Reference, compute_reference
 from edgekit.samples import Sample, make_samples
 from edgekit.target import FLOAT16_TOLERANCE, FLOAT32_TOLERANCE, TensorSpec, Tolerance

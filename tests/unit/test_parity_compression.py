@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgekit.errors import InputError
-from edgekit.parity import judge, judge_compression
+from edgekit.judge import judge, judge_compression
 from edgekit.reference import Reference
 from edgekit.samples import Sample
 from edgekit.target import FLOAT16_TOLERANCE, TensorSpec

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.document import read_json, write_json
 from edgekit.errors import InputError
 from edgekit.machine import Machine
-from edgekit.manifest import read_json, write_json
 from edgekit.parity import OutputParity, Parity, SampleParity
 from edgekit.report import Problem, Report, Status, overall_exit_code
 from edgekit.target import FLOAT32_TOLERANCE, RuntimeInfo

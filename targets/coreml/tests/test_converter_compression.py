@@ -13,11 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from edgekit.errors import UsageError
+from edgekit.judge import judge_compression
 from edgekit.mobilenet.checkpoint import Checkpoint, open_checkpoint
 from edgekit.mobilenet.compression import MIN_SIZE, compress_weights, is_compressed
 from edgekit.mobilenet.network import MobileNet
 from edgekit.mobilenet.program import capture_program
-from edgekit.parity import Compression, Parity, judge_compression
+from edgekit.parity import Compression, Parity
 from edgekit.precision import COMPRESSED
 from edgekit.reference import Reference, compute_reference
 from edgekit.samples import make_samples

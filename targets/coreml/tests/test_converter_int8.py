@@ -17,11 +17,11 @@ from torch.fx import Node
 
 from edgekit.digits import held_out
 from edgekit.errors import UsageError
+from edgekit.judge import judge, sqnr_db
 from edgekit.manifest import ModelCard
 from edgekit.mobilenet.checkpoint import Checkpoint, open_checkpoint
 from edgekit.mobilenet.network import MobileNet
 from edgekit.mobilenet.program import capture_program
-from edgekit.parity import judge, sqnr_db
 from edgekit.quantization.exact import ExactInt8
 from edgekit.quantization.program import Quantised, capture_int8, quantise
 from edgekit.quantization.unit import is_rounding, units_of

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from edgekit.judge import judge
 from edgekit.mobilenet.capture import fold_batch_norm
 from edgekit.mobilenet.checkpoint import open_checkpoint
 from edgekit.mobilenet.network import MobileNet
 from edgekit.mobilenet.program import capture_program
-from edgekit.parity import Parity, judge
+from edgekit.parity import Parity
 from edgekit.pipeline import answer_samples
 from edgekit.reference import Reference, compute_reference
 from edgekit.samples import make_samples

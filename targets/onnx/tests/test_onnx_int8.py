@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from edgekit.parity import sqnr_db
+from edgekit.judge import sqnr_db
 from edgekit.target import LoadJob
 from edgekit.testing import Made
 from edgekit_onnx.overflow import cpu_overflows

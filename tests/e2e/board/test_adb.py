@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from edgekit.board.measurement import measure_on
+from edgekit.document import write_json
 from edgekit.errors import EdgekitError, InputError, NetworkError, OutputError, TargetMissing, UsageError
 from edgekit.latency import LatencyPlan
-from edgekit.manifest import read_manifest, write_json
+from edgekit.manifest import read_manifest
 from edgekit.reference import load_reference
 from tests.e2e.board.conftest import free_port
 from tests.e2e.board.standin import make_phone

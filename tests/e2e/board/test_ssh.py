@@ -13,9 +13,10 @@ import pytest
 from edgekit.board.address import AdbAddress, SshAddress
 from edgekit.board.measurement import measure_on, report_name
 from edgekit.board.run import measure
+from edgekit.document import read_json, record_files, write_json
 from edgekit.latency import LatencyPlan
 from edgekit.machine import describe_machine
-from edgekit.manifest import Manifest, read_json, read_manifest, record_files, write_json
+from edgekit.manifest import Manifest, read_manifest
 from edgekit.merge import read_report
 from edgekit.report import Report
 from tests.e2e.board.conftest import Loopback

@@ -44,7 +44,7 @@ def test_the_word_digits_is_the_set_that_edgekit_ships_and_a_folder_of_that_name
 
 
 def test_overrides_are_what_was_given() -> None:
-    assert overrides(0.5, 192, "same", 1e-3, Path("labels.txt")) == Overrides(0.5, 192, "same", 1e-3, Path("labels.txt"))
+    assert overrides(0.5, 192, "same", 1e-3, Path("labels.txt")) == Overrides(0.5, 192, "same", 1e-3, "labels.txt")
     assert overrides(None, None, None, None, None) == Overrides()
 
 

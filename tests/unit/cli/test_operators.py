@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from edgekit.cli.operators import show_operators
+from edgekit.document import write_json
 from edgekit.latency import Latency
 from edgekit.machine import Machine
-from edgekit.manifest import FILE_NAME, Manifest, ModelCard, write_json
+from edgekit.manifest import FILE_NAME, Manifest, ModelCard
 from edgekit.mobilenet.spec import MobileNetSpec
 from edgekit.operators import OperatorTime, OperatorTimes
 from edgekit.preprocessing import Preprocessing

@@ -139,7 +139,7 @@ def test_a_label_file_of_another_length_is_named(torchvision_file: Path, tmp_pat
     labels = tmp_path / "labels.txt"
     labels.write_text("one\ntwo\n")
     with pytest.raises(InputError, match=r"labels\.txt names 2 labels for a model of 4 classes"):
-        open_checkpoint(str(torchvision_file), Overrides(labels=labels))
+        open_checkpoint(str(torchvision_file), Overrides(labels=str(labels)))
 
 
 def test_labels_are_utf8_one_a_line(tmp_path: Path) -> None:

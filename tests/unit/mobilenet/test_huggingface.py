@@ -283,7 +283,7 @@ def test_a_timm_config_that_makes_no_sense_is_refused(changed: dict[str, Any], m
 def test_overrides_win_over_the_files(folder: Path) -> None:
     labels = folder / "labels.txt"
     labels.write_text("eins\nzwei\ndrei\nvier\n", "utf-8")
-    overrides = Overrides(resolution=64, padding="symmetric", norm_eps=1e-4, labels=labels)
+    overrides = Overrides(resolution=64, padding="symmetric", norm_eps=1e-4, labels=str(labels))
     checkpoint = open_checkpoint(str(folder), overrides)
     assert (checkpoint.spec.resolution, checkpoint.spec.padding, checkpoint.spec.norm_eps) == (64, "symmetric", 1e-4)
     assert checkpoint.labels == ("eins", "zwei", "drei", "vier")

@@ -9,8 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edgekit.projection import cost
+from edgekit.projection import fit as fitting
 from edgekit.projection.figure import Figure, Network
-from edgekit.projection.fit import fit, panels_of
+from edgekit.projection.fit import charges_of, fit, panels_of
 from edgekit.projection.held import predict_held
 from edgekit.projection.interval import covered, learn, quantile
 from edgekit.projection.predict import names_of, survey, tier_of
@@ -21,6 +23,7 @@ from edgekit.projection.widths import WIDEST, Widths
 from tests.unit.projection.conftest import figure, setting
 
 DEVICES = tuple(f"board {i}" for i in range(8))
+BLOCK = ("ncnn", "cpu", "float")
 Make = Callable[..., list[Figure]]
 
 
@@ -74,6 +77,27 @@ def test_an_anchor_beats_none(make_figures: Make) -> None:
         np.median(np.abs([trial.error for trial in without_devices(panels, figures, anchored=one)])) for one in (True, False)
     )
     assert anchored < none / 2
+
+
+def test_slow_memory_is_expected_of_operators_that_were_not_seen(make_figures: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On one board all that waits for memory takes four times as long; no figure of it has a shuffle or a concatenation."""
+    names = ("mobilenet_v1", "mobilenet_v2", "mnasnet", "resnet18", "resnet50", "vgg16")
+    slow = np.array([4.0 if name in cost.WAITS[1] else 1.0 for name in cost.CORE_TERMS])
+    figures = make_figures(DEVICES)
+    asked = Network("shufflenet_v2", 1.0, 224)
+    profile = np.exp(np.random.default_rng(0).normal(0, 0.3, len(slow)))  # of `make_figures`
+    figures += [
+        figure(setting("slow"), name, float(profile * slow @ charges_of(Network(name, 1.0, 224), BLOCK))) for name in names
+    ]
+    true = np.log(profile * slow @ charges_of(asked, BLOCK))
+    errors = []
+    for width in (fitting.WAIT, 0.0):
+        monkeypatch.setattr(fitting, "WAIT", width)
+        panels = panels_of(figures)
+        ((block, panel),) = panels.items()
+        row = panel.rows[setting("slow")]
+        errors.append(abs(survey(fit(panels)[block], panel.there, [asked]).log_ms[row, 0] - true))
+    assert errors[0] < 0.8 * errors[1]
 
 
 def test_an_operator_that_no_figure_had_widens_the_prediction_and_is_named(make_figures: Make) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from edgekit.mobilenet.layers import list_layers
 from edgekit.mobilenet.spec import VERSIONS, MobileNetSpec
+from edgekit.projection.cost import CORE_TERMS, WAITS, alike, charges, terms_of
 from edgekit.projection.networks.catalogue import NETWORKS, canonical, family_of, workload_of
 from edgekit.projection.networks.mobile import mobilenet
 from edgekit.projection.tape import Tape
@@ -101,3 +102,25 @@ def test_winograd_leaves_fewer_multiplications_the_better_tiles_fit() -> None:
 def test_channels_that_four_lanes_do_not_divide_are_told_apart() -> None:
     assert Tape(8, 16).conv(20).workload.of("pointwise").ragged == 0
     assert Tape(8, 16).conv(21).workload.of("pointwise").ragged == 16 * 21 * 64
+
+
+def test_only_windows_over_all_channels_are_unrolled() -> None:
+    assert Tape(8, 16).conv(32, 3, 2).workload.of("conv").unrolled == 4 * 4 * 16 * 9
+    assert Tape(8, 16).conv(32).workload.of("pointwise").unrolled == 0
+    assert Tape(8, 16).depthwise(5).workload.of("depthwise5").unrolled == 0
+
+
+def test_ragged_channels_cost_where_channels_are_packed() -> None:
+    even, ragged = Tape(8, 16).conv(24).workload, Tape(8, 16).conv(25).workload
+    at = CORE_TERMS.index("ragged")
+    assert charges(ragged, "ncnn", "cpu")[at] > 0
+    assert [charges(work, runtime, "cpu")[at] for work, runtime in ((even, "ncnn"), (ragged, "Paddle-Lite"))] == [0, 0]
+
+
+@pytest.mark.parametrize("unit", ["cpu", "npu"])
+def test_every_term_is_like_itself_and_likeness_is_mutual(unit: str) -> None:
+    names, like = terms_of(unit), alike(unit)
+    assert all(like[i][i] for i in range(len(names)))
+    assert like == [list(column) for column in zip(*like, strict=True)]
+    assert any(like[i][j] for i in range(len(names)) for j in range(i)) == (unit == "cpu")
+    assert {name for group in WAITS for name in group} <= set(CORE_TERMS)
