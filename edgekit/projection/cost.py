@@ -9,15 +9,26 @@ from __future__ import annotations
 from edgekit.projection.workload import KINDS, Kind, Total, Workload
 
 DENSE: tuple[Kind, ...] = ("stem", "conv3", "conv", "pointwise", "depthwise3", "depthwise5", "grouped")
-WINOGRAD = ("ncnn", "Paddle-Lite")  # runtimes that compute 3x3 convolutions so, and pack channels by four
+WINOGRAD = ("ncnn", "Paddle-Lite")  # runtimes that compute 3x3 convolutions so
+PACKED = ("ncnn",)  # runtimes whose tensors have four channels side by side; Paddle-Lite's are planes (its kernels say kNCHW)
 CORE_TERMS = (
     *("stem", "conv3", "conv3 moved", "conv3 weights", "conv", "pointwise", "pointwise moved", "depthwise3", "depthwise5"),
     *("grouped", "linear", "squeeze", "pool", "elementwise", "activation", "join", "move", "matmul", "norm", "lrn", "detect"),
-    *("ragged", "moved", "weights", "operators", "fixed"),
+    *("ragged", "moved", "weights", "operators", "fixed", "unrolled"),
 )
 ACCELERATOR_TERMS = (
     *("conv", "stem", "depthwise3", "depthwise5", "grouped", "weights", "written", "activation", "elementwise", "squeeze"),
     *("join", "move", "norm", "matmul", "pool", "operators", "squeezes", "fixed", "dense operators", "windows"),
+)
+# What the terms on a core wait for. Those that wait for the same are dear or cheap together, whichever was seen; activations with
+# an exponential, norms and detections have little in common.
+WAITS: tuple[tuple[str, ...], ...] = (
+    ("stem", "conv3", "conv", "pointwise", "depthwise3", "depthwise5", "grouped", "matmul", "ragged"),  # for arithmetic
+    (  # for memory
+        *("conv3 moved", "conv3 weights", "pointwise moved", "linear", "squeeze", "pool", "elementwise", "join", "move"),
+        *("moved", "weights", "unrolled"),
+    ),
+    ("operators", "fixed"),  # for the runtime itself
 )
 
 
@@ -26,15 +37,22 @@ def terms_of(unit: str) -> tuple[str, ...]:
     return ACCELERATOR_TERMS if unit == "npu" else CORE_TERMS
 
 
+def alike(unit: str) -> list[list[bool]]:
+    """Whether two of `terms_of(unit)` wait for the same; on accelerators, which overlap it all, only a term and itself."""
+    waits = {name: i for i, names in enumerate(WAITS) for name in names} if unit != "npu" else {}
+    names = terms_of(unit)
+    return [[a == b or (a in waits and waits[a] == waits.get(b)) for b in names] for a in names]
+
+
 def charges(work: Workload, runtime: str, unit: str) -> list[float]:
     """The work behind each of `terms_of(unit)`, in ms at unit cost 1.
 
     Args:
         work: of a network.
-        runtime: its class; decides whether 3x3 convolutions are counted after Winograd's algorithm.
+        runtime: its class; decides whether 3x3 convolutions are counted after Winograd's algorithm, and ragged channels at all.
         unit: "cpu", "gpu" or "npu".
     """
-    return _on_accelerator(work) if unit == "npu" else _on_cores(work, runtime in WINOGRAD)
+    return _on_accelerator(work) if unit == "npu" else _on_cores(work, runtime in WINOGRAD, runtime in PACKED)
 
 
 def unseen(work: Workload, seen: frozenset[Kind]) -> tuple[Kind, ...]:
@@ -42,7 +60,7 @@ def unseen(work: Workload, seen: frozenset[Kind]) -> tuple[Kind, ...]:
     return tuple(kind for kind in KINDS if kind in work.kinds and kind not in seen)
 
 
-def _on_cores(work: Workload, winograd: bool) -> list[float]:
+def _on_cores(work: Workload, winograd: bool, packed: bool) -> list[float]:
     of = work.of
     conv3 = of("conv3")
     dense = [of(kind) for kind in DENSE]
@@ -60,7 +78,7 @@ def _on_cores(work: Workload, winograd: bool) -> list[float]:
         of("linear").weights * 1e-6,
         _moved(of("squeeze")) * 1.5e-6,
         of("pool").inputs * 0.4e-6,
-        of("elementwise").outputs * 1.5e-6,
+        of("elementwise").inputs * 0.8e-6,
         of("activation").outputs * 2e-6,
         of("join").outputs * 2e-6,
         of("move").outputs * 2e-6,
@@ -68,11 +86,12 @@ def _on_cores(work: Workload, winograd: bool) -> list[float]:
         of("norm").outputs * 3e-6,
         of("lrn").outputs * 10e-6,
         of("detect").inputs * 5e-6,
-        sum(total.ragged for total in work.totals.values()) * 50e-9 * winograd,
+        sum(total.ragged for total in work.totals.values()) * 50e-9 * packed,
         sum(_moved(total) for total in dense) * 1e-6,
         sum(total.weights for total in dense) * 0.3e-6,
         (sum(total.count for total in work.totals.values()) + 4 * of("squeeze").count) * 0.01,  # five kernels are one squeeze
         0.05,
+        (of("conv").unrolled + (0 if winograd else conv3.unrolled)) * 1e-6,
     ]
 
 

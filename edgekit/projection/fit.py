@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.projection.cost import charges
+from edgekit.projection.cost import alike, charges
 from edgekit.projection.figure import Figure, Network
 from edgekit.projection.networks.catalogue import family_of, workload_of
 from edgekit.projection.setting import Setting, distance
@@ -32,6 +32,7 @@ NOISE = 0.1  # of a log latency around the sum
 MISFIT = 0.1  # of a network's mean position around the sum
 OWN = 0.7  # standard deviation of a log unit cost around the profile
 OWN_NPU = 0.4  # likewise; accelerators of one runtime are more alike
+WAIT = 0.3  # of what the unit costs have in common that wait for the same: a device's memory is slow for all that wait for it
 PROFILE_ROOT = 0.5  # of a profile around the scales of `cost`, where nothing better is known
 PROFILE = 0.4  # of a runtime's profile around its parent's
 SCALE = 1.0  # of a setting's scale around the first estimate
@@ -224,7 +225,7 @@ def _any_work(panels: dict[Block, Panel], block: Block) -> Array:
 
 
 def _fit_block(panel: Panel, there: Array, profile: Array, in_float: Fitted | None) -> Fitted:
-    prior = np.linalg.inv(np.eye(len(profile)) * (OWN_NPU if panel.block[1] == "npu" else OWN) ** 2 + SCALE)
+    prior = np.linalg.inv(_covariance(panel.block[1]))
     count = there.sum(1)
     scale = _mean(panel.logs - np.log(panel.work @ np.exp(profile)), there, 1)
     theta, _ = _mode(panel.work, panel.logs, there, profile + scale[:, None], prior, NOISE)
@@ -246,6 +247,14 @@ def _fit_block(panel: Panel, there: Array, profile: Array, in_float: Fitted | No
     theta, spread = _mode(panel.work, panel.logs - beta, there, profile + around + scale[:, None], prior, NOISE)
     residual = (panel.logs - _log_sum(panel.work, theta)) * there
     return Fitted(panel, profile, theta, spread, lent_residual, residual, near, scale, count)
+
+
+def _covariance(unit: str) -> Array:
+    """Of a setting's log unit costs around the profile."""
+    together = np.array(alike(unit), float)
+    own = np.eye(len(together)) * (OWN_NPU if unit == "npu" else OWN) ** 2
+    result: Array = own + SCALE + (0.0 if unit == "npu" else WAIT**2) * together
+    return result
 
 
 def _from_float(panel: Panel, in_float: Fitted | None, terms: int) -> tuple[Array, Array]:

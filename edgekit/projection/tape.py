@@ -63,7 +63,8 @@ class Tape:
         self.channels = out
         macs = weights * self.size * self.size
         tiled = weights // 9 * min(36 * (-(-self.size // 4)) ** 2, 64 * (-(-self.size // 6)) ** 2) if kind == "conv3" else 0
-        self.operators.append(Operator(kind, macs, weights, inputs, self.elements, tiled, macs if out % 4 else 0))
+        ragged, unrolled = macs if out % 4 else 0, macs // out if kind in ("conv", "conv3") else 0
+        self.operators.append(Operator(kind, macs, weights, inputs, self.elements, tiled, ragged, unrolled))
         return self.act(act)
 
     def depthwise(self, kernel: int = 3, stride: int = 1, *, act: str | None = None) -> Tape:

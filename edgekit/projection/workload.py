@@ -42,6 +42,8 @@ class Operator:
         tiled: of a 3x3 convolution of stride 1: multiplications left by Winograd's algorithm, F(4x4, 3x3) or F(6x6, 3x3),
             whichever leaves fewer (arXiv:1509.09308); padding to whole tiles is counted.
         ragged: multiply-accumulates that make a number of channels which four lanes do not divide.
+        unrolled: of a k x k convolution with all channels connected: elements of the matrix that a runtime makes of its input to
+            multiply it by the weights (im2col), k * k for every element that a window starts at.
     """
 
     kind: Kind
@@ -51,6 +53,7 @@ class Operator:
     outputs: int
     tiled: int = 0
     ragged: int = 0
+    unrolled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Total:
     outputs: int = 0
     tiled: int = 0
     ragged: int = 0
+    unrolled: int = 0
 
     def __add__(self, other: Total) -> Total:
         return Total(
@@ -74,6 +78,7 @@ class Total:
             self.outputs + other.outputs,
             self.tiled + other.tiled,
             self.ragged + other.ragged,
+            self.unrolled + other.unrolled,
         )
 
 
@@ -117,5 +122,6 @@ def add_up(operators: Iterable[Operator]) -> Workload:
     """Add operators up by kind."""
     totals: dict[Kind, Total] = {}
     for op in operators:
-        totals[op.kind] = totals.get(op.kind, Total()) + Total(1, op.macs, op.weights, op.inputs, op.outputs, op.tiled, op.ragged)
+        total = Total(1, op.macs, op.weights, op.inputs, op.outputs, op.tiled, op.ragged, op.unrolled)
+        totals[op.kind] = totals.get(op.kind, Total()) + total
     return Workload(totals)

@@ -62,15 +62,15 @@ def resnet(
 
 
 def densenet121() -> Workload:
-    """DenseNet-121 (arXiv:1608.06993): the batch norms and ReLUs before convolutions cannot be folded."""
+    """DenseNet-121 (arXiv:1608.06993): the batch norms before convolutions cannot be folded, and pass twice over the tensor."""
     tape = Tape(224).conv(64, 7, 2).pool(3, 2)
     for stage, count in enumerate((6, 12, 24, 16)):
         for _ in range(count):
             size, before = tape.size, tape.channels
-            tape.touch("elementwise").conv(128).conv(32, 3).back(size, before).concat(before + 32)
+            tape.touch("elementwise", 2).conv(128).conv(32, 3).back(size, before).concat(before + 32)
         if stage < 3:
-            tape.touch("elementwise").conv(tape.channels // 2).pool(2, 2)
-    return tape.touch("elementwise").global_pool().linear(1000).workload
+            tape.touch("elementwise", 2).conv(tape.channels // 2).pool(2, 2)
+    return tape.touch("elementwise", 2).global_pool().linear(1000).workload
 
 
 def squeezenet(version: str, resolution: int) -> Workload:
