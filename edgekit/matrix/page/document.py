@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -63,6 +64,7 @@ def machine_line(machine: Machine) -> str:
     return f"{machine.processor}, {cores}, {memory}, {machine.system} {machine.architecture}{sets}, Python {machine.python}"
 
 
+@functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("edgekit.matrix.page", "."),
