@@ -18,7 +18,7 @@ CORE_TERMS = (
 )
 ACCELERATOR_TERMS = (
     *("conv", "stem", "depthwise3", "depthwise5", "grouped", "weights", "written", "activation", "elementwise", "squeeze"),
-    *("join", "move", "norm", "matmul", "pool", "operators", "squeezes", "fixed", "dense operators", "windows"),
+    *("join", "move", "norm", "matmul", "pool", "operators", "squeezes", "fixed", "dense operators", "windows", "matrices"),
 )
 # What the terms on a core wait for. Those that wait for the same are dear or cheap together, whichever was seen; activations with
 # an exponential, norms and detections have little in common.
@@ -118,6 +118,7 @@ def _on_accelerator(work: Workload) -> list[float]:
         0.1,
         sum(of(kind).count for kind in DENSE) * 0.002,
         (of("conv3").macs + of("conv").macs) * 0.1e-9,
+        of("matmul").matrices * 0.002,
     ]
 
 

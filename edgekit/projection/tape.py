@@ -138,8 +138,9 @@ class Tape:
         here = self.size * self.size
         there = tokens or here
         scores = heads * here * there
-        self.operators.append(Operator("matmul", scores * key, 0, heads * key * (here + there), scores))
+        self.operators.append(Operator("matmul", scores * key, 0, heads * key * (here + there), scores, matrices=heads))
         self.operators.append(Operator("norm", 0, 0, scores, scores))
-        self.operators.append(Operator("matmul", scores * value, 0, scores + heads * value * there, heads * value * here))
+        weighed, summed = scores + heads * value * there, heads * value * here
+        self.operators.append(Operator("matmul", scores * value, 0, weighed, summed, matrices=heads))
         self.channels = heads * value
         return self

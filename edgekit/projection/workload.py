@@ -44,6 +44,7 @@ class Operator:
         ragged: multiply-accumulates that make a number of channels which four lanes do not divide.
         unrolled: of a k x k convolution with all channels connected: elements of the matrix that a runtime makes of its input to
             multiply it by the weights (im2col), k * k for every element that a window starts at.
+        matrices: of a product of activations by activations: how many pairs of matrices are multiplied, one for each head.
     """
 
     kind: Kind
@@ -54,6 +55,7 @@ class Operator:
     tiled: int = 0
     ragged: int = 0
     unrolled: int = 0
+    matrices: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Total:
     tiled: int = 0
     ragged: int = 0
     unrolled: int = 0
+    matrices: int = 0
 
     def __add__(self, other: Total) -> Total:
         return Total(
@@ -79,6 +82,7 @@ class Total:
             self.tiled + other.tiled,
             self.ragged + other.ragged,
             self.unrolled + other.unrolled,
+            self.matrices + other.matrices,
         )
 
 
@@ -122,6 +126,6 @@ def add_up(operators: Iterable[Operator]) -> Workload:
     """Add operators up by kind."""
     totals: dict[Kind, Total] = {}
     for op in operators:
-        total = Total(1, op.macs, op.weights, op.inputs, op.outputs, op.tiled, op.ragged, op.unrolled)
-        totals[op.kind] = totals.get(op.kind, Total()) + total
+        work = (op.macs, op.weights, op.inputs, op.outputs, op.tiled, op.ragged, op.unrolled, op.matrices)
+        totals[op.kind] = totals.get(op.kind, Total()) + Total(1, *work)
     return Workload(totals)

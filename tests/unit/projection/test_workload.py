@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edgekit.mobilenet.layers import list_layers
 from edgekit.mobilenet.spec import VERSIONS, MobileNetSpec
-from edgekit.projection.cost import CORE_TERMS, WAITS, alike, charges, terms_of
+from edgekit.projection.cost import ACCELERATOR_TERMS, CORE_TERMS, WAITS, alike, charges, terms_of
 from edgekit.projection.networks.catalogue import NETWORKS, canonical, family_of, workload_of
 from edgekit.projection.networks.mobile import mobilenet
 from edgekit.projection.tape import Tape
@@ -108,6 +108,14 @@ def test_only_windows_over_all_channels_are_unrolled() -> None:
     assert Tape(8, 16).conv(32, 3, 2).workload.of("conv").unrolled == 4 * 4 * 16 * 9
     assert Tape(8, 16).conv(32).workload.of("pointwise").unrolled == 0
     assert Tape(8, 16).depthwise(5).workload.of("depthwise5").unrolled == 0
+
+
+def test_every_head_multiplies_matrices_of_its_own() -> None:
+    one, four = Tape(14, 64).attention(1, 64, 64).workload, Tape(14, 64).attention(4, 16, 16).workload
+    assert one.of("matmul").macs == four.of("matmul").macs
+    assert [work.of("matmul").matrices for work in (one, four)] == [2, 8]
+    at = ACCELERATOR_TERMS.index("matrices")
+    assert charges(four, "qnn_dlc", "npu")[at] == 4 * charges(one, "qnn_dlc", "npu")[at] > 0
 
 
 def test_ragged_channels_cost_where_channels_are_packed() -> None:
