@@ -13,6 +13,7 @@ import msgspec
 from edgekit.errors import EdgekitError, InputError, OutputError
 
 SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"  # what makes a folder an artifact; `edgekit.manifest` reads it
 _Record = TypeVar("_Record")
 _Size = Annotated[int, msgspec.Meta(ge=0)]
 

@@ -9,13 +9,13 @@ from typing import Annotated
 
 import msgspec
 
-from edgekit.document import FileRecord, read_json, sha256_of
+from edgekit.document import MANIFEST, FileRecord, read_json, sha256_of
 from edgekit.errors import InputError
 from edgekit.mobilenet.spec import MobileNetSpec
 from edgekit.preprocessing import Preprocessing
 from edgekit.target import TensorSpec
 
-FILE_NAME = "manifest.json"
+FILE_NAME = MANIFEST
 _Tensors = Annotated[tuple[TensorSpec, ...], msgspec.Meta(min_length=1)]
 
 

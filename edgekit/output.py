@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from edgekit.document import MANIFEST
 from edgekit.errors import OutputError
 from edgekit.launcher import LOG
-from edgekit.manifest import FILE_NAME as MANIFEST
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.scratch import scratch_in
 

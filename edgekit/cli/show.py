@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Collection, Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 import rich.progress
@@ -19,9 +19,11 @@ from edgekit.examination import summarise
 from edgekit.latency import Latency
 from edgekit.parity import Parity
 from edgekit.precision import INT8
-from edgekit.prediction import Prediction
 from edgekit.report import Report, overall_exit_code
-from edgekit.run import Result
+
+if TYPE_CHECKING:
+    from edgekit.prediction import Prediction
+    from edgekit.run import Result
 
 ACCURACY = ("right %", "drop")  # top-1 on labelled pictures, and points of it below the float model
 TIMES = ("load ms", "first ms", "p50 ms", "p95 ms")
