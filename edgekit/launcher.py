@@ -203,6 +203,11 @@ class Launcher:
         for process in running:
             _kill(process)
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the run has come to its end early."""
+        return self._stopped.is_set()
+
     def _start(self, command: list[str], log: int, num_threads: int, temporary: str) -> subprocess.Popen[str]:
         environment = os.environ | {
             "TMPDIR": temporary,

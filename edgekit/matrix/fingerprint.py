@@ -39,13 +39,13 @@ def key_of_artifact(cell: Cell) -> str:
     Raises:
         EdgekitError: something of this is not there.
     """
-    return _digest("artifact", _model(cell.subject), _asked(cell), _software(cell.target))
+    return _digest("artifact", _model(cell.subject), _asked(cell), software_of(cell.target))
 
 
 def key_of_preparation(subject: Subject, precisions: Collection[str]) -> str:
     """Sha256 of all that the captured programs and PyTorch's answers depend on."""
     return _digest(
-        "preparation", _model(subject), _int8(subject) if INT8 in precisions else None, sorted(precisions), _software()
+        "preparation", _model(subject), _int8(subject) if INT8 in precisions else None, sorted(precisions), software_of()
     )
 
 
@@ -136,13 +136,19 @@ def _sha256(paths: Collection[Path]) -> list[str]:
 
 
 @cache
-def _software(target: str | None = None) -> object:
-    """The system, and what runs on it. Without a target: what prepares models."""
-    system = [platform.system(), platform.machine(), platform.python_version_tuple()[:2], _code("edgekit")]
+def software_of(target: str | None = None) -> str:
+    """The system and what runs on it, a line each. Without a target: what prepares models.
+
+    Raises:
+        EdgekitError: there is no such target.
+    """
+    python = ".".join(platform.python_version_tuple()[:2])
+    lines = [f"{platform.system()} {platform.machine()}", f"Python {python}", f"edgekit's source {_code('edgekit')[:12]}"]
     if target is None:
-        return [*system, [_version(name) for name in CORE_PACKAGES]]
+        return "\n".join([*lines, *(f"{name} {_version(name)}" for name in CORE_PACKAGES)])
     module = registry.find(target).module.partition(".")[0]
-    return [*system, _code(module), sorted(versions_of(target).items())]
+    versions = (f"{name} {version}" for name, version in sorted(versions_of(target).items()))
+    return "\n".join([*lines, f"{module}'s source {_code(module)[:12]}", *versions])
 
 
 def _version(package: str) -> str:
