@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from edgekit import __version__
-from edgekit.cli import artifact, cache, compare, convert, describe, devices, evaluate, matrix, profile, train
+from edgekit.cli import artifact, cache, compare, convert, describe, devices, evaluate, init, matrix, profile, train
 from edgekit.errors import EdgekitError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ convert.register(app)
 artifact.register(app)
 profile.register(app)
 compare.register(app)
+init.register(app)
 matrix.register(app)
 cache.register(app)
 evaluate.register(app)

@@ -89,7 +89,7 @@ def _targets_of_nobody(config: Config) -> Iterator[Mistake]:
 
 def _is_misspelt(target: str) -> bool:
     """Nobody has it, and it is nearly one of edgekit's own. Others may be a plugin that is not installed here."""
-    if target in (*OWN_TARGETS, ALL) or not get_close_matches(target, (*OWN_TARGETS, ALL), 1, _ALIKE):
+    if target in (*OWN_TARGETS, ALL) or not get_close_matches(target.lower(), (*OWN_TARGETS, ALL), 1, _ALIKE):
         return False
     return target not in installed()
 

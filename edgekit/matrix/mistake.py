@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from edgekit.matrix.place import KeyPath
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
+    from jsonschema.protocols import Validator
 
 NOUNS = {
     "string": ("a string",),
@@ -73,6 +75,13 @@ def find_repeated(path: KeyPath, values: Iterable[object]) -> Iterator[Mistake]:
 
 def find_mistakes(document: Mapping[str, object]) -> Iterator[Mistake]:
     """Find what the schema of edgekit.toml does not allow: everything, or the first thousand."""
+    validator = _validator()
+    found = (mistake for error in validator.iter_errors(_json(document)) for mistake in _tell(error, _json(validator.schema)))
+    yield from islice(found, _MOST_MISTAKES)
+
+
+@functools.cache
+def _validator() -> Validator:
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
 
@@ -80,10 +89,8 @@ def find_mistakes(document: Mapping[str, object]) -> Iterator[Mistake]:
 
     # JSON Schema takes 100.0 for an integer; TOML has two kinds of number
     strict = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
-    schema = config_schema()
-    validator = extend(Draft202012Validator, type_checker=strict)(schema)  # type: ignore[no-untyped-call]  # so are its stubs
-    errors = validator.iter_errors(document)
-    yield from islice((mistake for error in errors for mistake in _tell(error, schema)), _MOST_MISTAKES)
+    made: Validator = extend(Draft202012Validator, type_checker=strict)(config_schema())  # type: ignore[no-untyped-call]  # its stubs
+    return made
 
 
 def show_value(value: object) -> str:
@@ -98,7 +105,7 @@ def show_value(value: object) -> str:
 def suggest(name: object, valid: Iterable[str]) -> str:
     """What was probably meant, or all that there is."""
     names = list(valid)
-    close = get_close_matches(str(name), names, 1)
+    close = get_close_matches(str(name).lower(), names, 1)
     return f"did you mean {close[0]}?" if close else f"there {'is' if len(names) == 1 else 'are'}: {', '.join(names)}"
 
 
