@@ -26,8 +26,10 @@ def write_reports(matrix: MatrixReport, folder: Path) -> None:
     if is_drawn and not os.environ.get("GITHUB_STEP_SUMMARY"):
         return
     from edgekit.matrix.junit import write_junit
+    from edgekit.matrix.page import write_page
     from edgekit.matrix.summary import write_summary
 
+    write_page(matrix, folder)
     write_junit(matrix, folder)
     write_summary(matrix, folder)
 
