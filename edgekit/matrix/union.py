@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.document import read_json, write_json
-from edgekit.errors import InputError, OutputError, UsageError
+from edgekit.errors import InputError, OutputError
 from edgekit.manifest import FILE_NAME as MANIFEST
 from edgekit.manifest import read_manifest
 from edgekit.matrix.config import Limits
@@ -43,16 +43,13 @@ def merge_matrices(paths: Sequence[Path], output: Path) -> MatrixReport:
     change the first alone.
 
     Args:
-        paths: output folders, or matrix.json files.
+        paths: output folders, or matrix.json files; one or more.
         output: folder that gets the whole; new, or without a matrix.
 
     Raises:
-        UsageError: fewer than two outputs.
         InputError: one cannot be read, or two have different files or goals under one name.
         OutputError: the output cannot be written, or has a matrix already.
     """
-    if len(paths) < 2:
-        raise UsageError("merge takes at least two outputs of `edgekit matrix`")
     matrices = [read_matrix(path) for path in paths]
     parts: dict[str, list[Part]] = {}
     for path, matrix in zip(paths, matrices, strict=True):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.document import FileRecord, read_json, write_json
-from edgekit.errors import InputError, OutputError, UsageError
+from edgekit.errors import InputError, OutputError
 from edgekit.latency import Latency
 from edgekit.machine import Machine
 from edgekit.matrix.config import Limits
@@ -163,5 +163,8 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"matrix.json is there already"):
         merge_matrices([linux, linux], linux)
     assert (linux / "matrix.json").read_bytes() == content
-    with pytest.raises(UsageError, match="at least two"):
-        merge_matrices([linux], tmp_path / "out")
+
+
+def test_one_output_alone_is_judged_again(tmp_path: Path) -> None:
+    linux = output(tmp_path, "linux", cell(report("reference")), beside=report("native", p95_ms=6.0))
+    assert merge_matrices([linux], tmp_path / "out").exit_code == 1
