@@ -64,7 +64,9 @@ def _result(cell: CellResult) -> FinalResult | None:
     if cell.outcome == "passed":
         return None
     if cell.outcome != "failed":
-        return Skipped(f"{WORDS[cell.outcome]}: {reason}")
+        left: FinalResult = Skipped(f"{WORDS[cell.outcome]}: {reason}")
+        left.text = left.message  # GitLab shows the text alone, others the message
+        return left
     problem = cell.report.problem if cell.report else None
     if cell.exit_code == _NEGATIVE:
         result: FinalResult = Failure(reason, "goal" if problem is None else clean(problem.kind))

@@ -87,6 +87,7 @@ def test_what_did_not_pass_is_no_pass_and_says_why(kind: str, tag: str, message:
     result = result_of(kind)
     assert result is not None
     assert (result.tag, result.attrib["message"]) == (tag, message)
+    assert (result.text or "").startswith(message)  # GitLab shows the text alone, others the message
 
 
 def test_counts_are_those_of_the_cells() -> None:
