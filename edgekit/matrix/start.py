@@ -33,6 +33,8 @@ def write_first_config(path: Path, models: Sequence[str], targets: Sequence[str]
         UsageError: two models of one name, or one that no file can name.
         OutputError: there is a file already, or the folder cannot be written.
     """
+    if path.is_dir():  # and so it has no name beside which there could be a schema
+        raise OutputError(f"{path} is a folder: name a file")
     text = first_config([_seen_from(path.parent, model) for model in dict.fromkeys(models)], targets)
     schema = msgspec.json.format(msgspec.json.encode(config_schema()), indent=2) + b"\n"
     beside = path.with_name(SCHEMA_NAME)
@@ -60,6 +62,6 @@ def _check_place(place: Path, content: bytes, *, force: bool) -> None:
 
 def _seen_from(folder: Path, model: str) -> str:
     """A path of the current folder, as the file's folder has it; a name that is no path stays."""
-    if model == EMBEDDED or Path(model).is_absolute() or not Path(model).exists():
+    if model in ("", EMBEDDED) or Path(model).is_absolute() or not os.path.lexists(model):
         return model
     return Path(os.path.relpath(model, folder)).as_posix()
