@@ -184,6 +184,14 @@ def test_an_outcome_is_told_by_word_and_shape_too(window: Window, constructed: P
     assert len(set(styles.values())) == len(styles) == 4
 
 
+def test_a_goal_that_is_met_looks_met_in_a_cell_that_failed(window: Window, constructed: Path) -> None:
+    window.open(constructed, "#cell-large-onnx-float32")
+    words = {each.text: each.value_of_css_property("color") for each in window.find_all("article:target td .word")}
+    failed = window.find("article:target > header .word").value_of_css_property("color")
+    assert words["missed"] == failed
+    assert words["met"] == words["passed"] != failed
+
+
 def test_a_screen_reader_is_told_where_it_is(window: Window, constructed: Path) -> None:
     window.open(constructed, "#cell-small-onnx-float32")
     assert window.ask("return document.documentElement.lang") == "en"

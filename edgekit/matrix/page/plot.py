@@ -114,8 +114,8 @@ def _bar_count(samples_ms: np.ndarray[tuple[int], np.dtype[np.float64]], span_ms
 
 
 def _ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Three to six round figures."""
-    rough = (high - low) / 4
+    """Two to six round figures."""
+    rough = (high - low) / 6
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
     digits = max(0, -math.floor(math.log10(step)))

@@ -218,7 +218,7 @@ def test_any_samples_stay_within_the_drawing(samples_ns: list[int]) -> None:
     for mark in plot.marks:
         assert LEFT - 1e-6 <= mark.x <= RIGHT + 1e-6
     assert all(LEFT - 1e-6 <= tick.x <= RIGHT + 1e-6 for tick in plot.ticks)
-    assert len({tick.label for tick in plot.ticks}) == len(plot.ticks) <= 7
+    assert len({tick.label for tick in plot.ticks}) == len(plot.ticks) <= 6
 
 
 def test_a_folder_that_is_not_there_is_an_output_error(tmp_path: Path) -> None:
