@@ -189,14 +189,22 @@ def _accuracy(old: Accuracy | None, new: Accuracy | None) -> Difference:
     before, after = (100 * each.top1.value if each else None for each in (old, new))
     if old is None or new is None:
         return Difference(before, after, "none")
+    if not (_is_count(old) and _is_count(new)):
+        return Difference(before, after, "unproven", "no count of pictures gives such figures")
     if old.count != new.count or _float_hits(old) != _float_hits(new):
         return Difference(before, after, "unproven", "other pictures, or another float model: there is nothing to pair")
     if (old.top1.value, old.lost, old.gained) == (new.top1.value, new.lost, new.gained):
         return Difference(before, after, "same")
-    fall = drop(new.lost + old.gained, new.gained + old.lost, old.count) if old.count else None
-    if fall is None or fall.low <= 0 <= fall.high:
+    fall = drop(new.lost + old.gained, new.gained + old.lost, old.count)
+    if fall.low <= 0 <= fall.high:
         return Difference(before, after, "unproven", f"too few of {old.count} pictures tell them apart")
     return Difference(before, after, "worse" if fall.low > 0 else "better")
+
+
+def _is_count(accuracy: Accuracy) -> bool:
+    """Whether somebody may have counted this: a file can say anything."""
+    parts = (accuracy.top1.value * accuracy.count, accuracy.lost, accuracy.gained)
+    return accuracy.count > 0 and all(0 <= part <= accuracy.count for part in parts)
 
 
 def _float_hits(accuracy: Accuracy) -> int:

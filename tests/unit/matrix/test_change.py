@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.accuracy import Accuracy, drop, share
+from edgekit.accuracy import Accuracy, Share, drop, share
 from edgekit.document import FileRecord, write_json
 from edgekit.errors import InputError
 from edgekit.latency import Latency
@@ -163,6 +163,20 @@ def test_accuracy_is_judged_by_the_widest_paired_interval(new: Accuracy, verdict
     change = compare_cells(cell(), with_report(cell(), accuracy=new))
     assert change.accuracy.verdict == verdict
     assert bool(change.worse) is is_worse
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        replace(accuracy(950, 10, 10), count=-2),
+        replace(accuracy(950, 10, 10), count=0),
+        replace(accuracy(950, 10, 10), lost=10**9),
+        replace(accuracy(950, 10, 10), top1=Share(1e308, 0.0, 1.0)),
+    ],
+)
+def test_figures_that_nobody_counted_prove_nothing(wrong: Accuracy) -> None:
+    for old, new in ((cell(), with_report(cell(), accuracy=wrong)), (with_report(cell(), accuracy=wrong), cell())):
+        assert compare_cells(old, new).accuracy.verdict == "unproven"
 
 
 def test_accuracy_proven_better() -> None:
