@@ -61,6 +61,7 @@ def test_every_shown_flag_exists() -> None:
         "predict",
         "evaluate",
         "merge",
+        "init",
         "compare",
         "inspect",
         "models",

@@ -138,7 +138,7 @@ def test_mistakes_are_told_on_the_command_line(cli: Cli, tmp_path: Path) -> None
 
 def test_the_first_file_works_at_once(cli: Cli, tmp_path: Path) -> None:
     cli("init", cwd=tmp_path)
-    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {"EDGEKIT_CACHE": str(tmp_path / "cache")}
     outcome = cli("matrix", "--only", "digits-onnx-*", "--no-latency", "-q", cwd=tmp_path, env=environment)
     assert outcome.code == 0, outcome.stdout + outcome.stderr
     matrix = json.loads((tmp_path / "out" / "matrix.json").read_text("utf-8"))

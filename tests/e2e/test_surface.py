@@ -18,6 +18,8 @@ COMMANDS = (
     "benchmark",
     "predict",
     "merge",
+    "init",
+    "schema",
     "inspect",
     "models",
     "targets",

@@ -105,6 +105,15 @@ def test_the_example_on_the_page_is_read() -> None:
     assert counts == [12, 8, 8, 3]
 
 
+def test_examples_on_other_pages_are_read() -> None:
+    pages = sorted(REFERENCE.parent.rglob("*.md"))
+    blocks = [block for page in pages for block in re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)]
+    files = [block for block in blocks if "\nmodels = " in f"\n{block}" or "[[models]]" in block]
+    assert len(files) >= 2
+    for file in files:
+        assert parse_config(file, Path("edgekit.toml")).models
+
+
 def test_the_mistakes_on_the_page_are_those_that_are_told() -> None:
     shown = re.findall(r"^(?:edgekit: )?(edgekit\.toml.*)$", PAGE.read_text("utf-8"), re.MULTILINE)
     text = 'models = ["digits"]\nprecisions = ["int4"]\nthread = 2\n\n[goals]\nmin_sqnr_db = "high"\n'
