@@ -170,7 +170,10 @@ def kinds() -> Mapping[str, CellResult]:
     gone = Problem(
         "convert", "EdgekitError", "the worker was killed by signal 9", "\x1b[31mlast words\x1b[0m\x00\n" + "line\n" * 400
     )
-    crash = report(status="failed", parity=None, latency=None, size_bytes=None, operators=None, accuracy=None, problem=gone)
+    crash = replace(
+        report(status="failed", parity=None, latency=None, size_bytes=None, operators=None, accuracy=None), problem=gone
+    )
+    crash = replace(crash, runtime=None, asked=None, more_latencies=(), files=(), notes=())
     wrong = "logits: 20.0 dB SQNR on dog is below the limit of 85.0 dB"
     negative = report(
         status="failed", parity=parity(20.0, problems=(wrong,)), problem=Problem("parity", "NegativeResult", wrong), latency=None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -64,6 +65,11 @@ def machine_line(machine: Machine) -> str:
     return f"{machine.processor}, {cores}, {memory}, {machine.system} {machine.architecture}{sets}, Python {machine.python}"
 
 
+def parts_of(name: str) -> list[str]:
+    """Cut a name behind each separator: a line may end there."""
+    return re.split(r"(?<=[-_./])(?=.)", name)
+
+
 @functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -74,7 +80,13 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.globals |= {"figure": figure, "goal_parts": goal_parts, "machine_line": machine_line, "words": WORDS}
+    environment.globals |= {
+        "figure": figure,
+        "goal_parts": goal_parts,
+        "machine_line": machine_line,
+        "parts_of": parts_of,
+        "words": WORDS,
+    }
     environment.globals |= {"summarise": summarise, "worst_sample": worst_sample}
     return environment
 
