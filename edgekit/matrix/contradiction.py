@@ -8,8 +8,7 @@ from pathlib import Path
 
 from edgekit.matrix.cell import ALL, EMBEDDED, name_subject
 from edgekit.matrix.config import Config, Limits, Model
-from edgekit.matrix.mistake import Mistake, find_repeated, suggest
-from edgekit.matrix.place import KeyPath
+from edgekit.matrix.mistake import KeyPath, Mistake, find_repeated, suggest
 from edgekit.precision import INT8
 from edgekit.registry import OWN_TARGETS, installed
 

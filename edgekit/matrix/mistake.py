@@ -11,12 +11,12 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from edgekit.matrix.place import KeyPath
-
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
+KeyPath = tuple[str | int, ...]
+"""From the root of the document: keys, and numbers of elements from 0."""
 NOUNS = {
     "string": ("a string",),
     "integer": ("a whole number",),

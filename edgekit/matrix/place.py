@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 import tree_sitter_toml
 from tree_sitter import Language, Node, Parser
 
-KeyPath = tuple[str | int, ...]
-"""From the root of the document: keys, and numbers of elements from 0."""
+from edgekit.matrix.mistake import KeyPath
 
 
 @dataclass(frozen=True, slots=True, order=True)

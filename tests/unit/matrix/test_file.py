@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -195,6 +197,20 @@ def test_hostile_contents(tmp_path: Path, content: bytes, told: str) -> None:
     (tmp_path / "edgekit.toml").write_bytes(content)
     with pytest.raises(InputError, match=told):
         read_config(tmp_path / "edgekit.toml")
+
+
+@pytest.mark.parametrize(("text", "loads"), [("models = ['a']", False), ("models = ['a']\nthread = 1", True)])
+def test_what_finds_mistakes_is_imported_for_them_alone(tmp_path: Path, text: str, loads: bool) -> None:
+    (tmp_path / "edgekit.toml").write_text(text)
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom edgekit.matrix.file import read_config\n"
+        "try: read_config(Path('edgekit.toml'))\nexcept Exception: pass\n"
+        "print({'jsonschema', 'tree_sitter', 'numpy', 'torch', 'rich', 'typer'} & sys.modules.keys() or '')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ("jsonschema" in done.stdout, "tree_sitter" in done.stdout) == (loads, loads)
+    assert "numpy" not in done.stdout
+    assert loads or not done.stdout.strip()
 
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:

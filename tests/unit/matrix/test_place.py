@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.matrix.place import KeyPath, Place, find_places
+from edgekit.matrix.mistake import KeyPath
+from edgekit.matrix.place import Place, find_places
 
 Tree = str | list["Tree"] | dict[str, "Tree"]
 
