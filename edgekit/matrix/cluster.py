@@ -31,6 +31,8 @@ from edgekit.report import Report
 from edgekit.request import ConvertRequest, ProfileRequest
 
 CONNECT_SECONDS = 20
+JOIN_SECONDS = 10  # for the first worker, which may be starting just now
+POLL_SECONDS = 1  # in which Ctrl-C is noticed
 _FOLDER = "folder"
 
 
@@ -89,23 +91,22 @@ class Cluster:
             return self._sent[folder]
 
     def _run(self, task: Any, argument: Any) -> bytes:
-        from distributed import KilledWorker, wait
+        from distributed import KilledWorker
         from distributed.client import FutureCancelledError
 
         future = self.client.submit(task, argument, key=f"edgekit-{uuid.uuid4().hex}")
         try:
-            while not future.done():
+            while True:
                 with suppress(TimeoutError):
-                    wait(future, timeout=1)
+                    result: bytes = future.result(timeout=POLL_SECONDS)
+                    return result
                 if self.launcher.is_stopped:
                     future.cancel()
                     raise EdgekitError("the run was stopped")
-            result: bytes = future.result()
         except KilledWorker as error:
             raise EdgekitError(f"its worker on the cluster died, several times: {error}") from error
         except (FutureCancelledError, OSError) as error:
             raise NetworkError(f"the cluster at {self.address} was lost: {error}") from error
-        return result
 
     def _check(self, target: str) -> None:
         """See to it that the workers have what this machine has: an artifact's key says with what it was made.
@@ -172,9 +173,13 @@ def cluster_at(address: str, launcher: Launcher, jobs: int) -> Iterator[Cluster]
     except (OSError, ValueError) as error:
         raise NetworkError(f"no Dask scheduler answers at {address}: {error}. Start one with `dask scheduler`") from error
     with client:
+        try:
+            client.wait_for_workers(1, timeout=JOIN_SECONDS)
+        except TimeoutError as error:
+            raise UsageError(
+                f"the scheduler at {address} has no worker. Start some with `dask worker {address} --nthreads 1`"
+            ) from error
         threads = sum(client.nthreads().values())
-        if not threads:
-            raise UsageError(f"the scheduler at {address} has no worker. Start some with `dask worker {address} --nthreads 1`")
         yield Cluster(client, address, launcher, jobs or threads)
 
 

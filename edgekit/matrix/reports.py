@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgekit.document import read_json, write_json
-from edgekit.errors import InputError
+from edgekit.errors import InputError, OutputError
 from edgekit.matrix.record import FILE_NAME, MatrixReport
 
 DRAWN = ("report.html", "junit.xml", "matrix.md")
@@ -21,6 +21,10 @@ def write_reports(matrix: MatrixReport, folder: Path) -> None:
     Raises:
         OutputError: the folder cannot be written.
     """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)  # a run of which nothing came has left no folder
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror}. Choose another --output") from error
     is_drawn = all((folder / name).is_file() for name in DRAWN) and _results(_read(folder)) == _results(matrix)
     write_json(folder / FILE_NAME, matrix)
     if is_drawn and not os.environ.get("GITHUB_STEP_SUMMARY"):

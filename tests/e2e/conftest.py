@@ -62,7 +62,8 @@ def fake_plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: edgekit-fake\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[edgekit.targets]\nfake = edgekit_fake.target:FakeTarget\n")
-    return {"PYTHONPATH": os.pathsep.join([str(metadata.parent), str(PLUGINS)])}
+    own = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": os.pathsep.join([str(metadata.parent), str(PLUGINS), *([own] if own else [])])}
 
 
 @pytest.fixture(scope="session")

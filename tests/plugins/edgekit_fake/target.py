@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -24,10 +25,14 @@ from edgekit.target import (
     Tolerance,
 )
 
+SLOW_SECONDS = 3.0
+
 
 @dataclass(frozen=True, slots=True)
 class FakeOptions:
-    misbehave: Literal["no", "segfault", "raise", "print", "constant", "nan", "shape", "exit", "partial"] = "no"
+    misbehave: Literal[
+        "no", "segfault", "raise", "print", "constant", "nan", "shape", "exit", "partial", "slow", "endless", "full"
+    ] = "no"
 
 
 class FakeRunner:
@@ -76,6 +81,13 @@ class FakeTarget:
             case "print":
                 os.write(1, b'{"stage": "nonsense from C code"}\nnot even JSON\n')
                 print("nonsense from Python")
+            case "slow":
+                time.sleep(SLOW_SECONDS)
+            case "endless":
+                time.sleep(3600)
+            case "full":  # a real ENOSPC, of the device that is always full
+                with open("/dev/full", "wb", buffering=0) as file:
+                    file.write(b"artifact")
             case "partial":
                 path.write_bytes(b"half an artif")
                 raise OSError("the disk is full")

@@ -1,0 +1,77 @@
+"""SIGKILL of a whole run at fifty moments: the next run leaves exactly the artifacts of an undisturbed one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e.conftest import Cli
+from tests.e2e.matrices import artifacts, read_matrix, write_config
+
+PARTS, KILLS = 5, 10  # in each part, so that parts can run side by side
+
+
+def start(config: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """`edgekit matrix` in a session of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "edgekit", "matrix", "-c", str(config), "-q"],
+        env=os.environ | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.parametrize("part", [pytest.param(part, marks=pytest.mark.xdist_group(f"kills {part}")) for part in range(PARTS)])
+def test_a_killed_run_is_made_good_by_the_next(part: int, tmp_path: Path, cli: Cli, fake_plugin: dict[str, str]) -> None:
+    """Every second kill finds the model prepared, so that more of them fall on conversion, measurement and renaming."""
+    undisturbed = tmp_path / "undisturbed"
+    undisturbed.mkdir()
+    known = {"EDGEKIT_CACHE": str(undisturbed / "cache")}
+    config = write_config(undisturbed, targets=["fake", "onnx"])
+    began = time.monotonic()
+    assert cli("matrix", "-c", config, "-q", env=fake_plugin | known).code == 0
+    cold_seconds = time.monotonic() - began
+    expected = artifacts(undisturbed / "out")
+    cli("cache", "rm", "digits-fake-float32", "digits-onnx-float32", env=known)
+    prepared = shutil.copytree(undisturbed / "cache", tmp_path / "prepared")
+    began = time.monotonic()
+    assert cli("matrix", "-c", config, "-q", env=fake_plugin | known).code == 0
+    warm_seconds = time.monotonic() - began
+    assert artifacts(undisturbed / "out") == expected  # what is made twice is the same twice
+
+    interrupted = 0
+    for number in range(KILLS):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        config = write_config(folder, targets=["fake", "onnx"])
+        is_warm = number % 2 == 1
+        if is_warm:
+            shutil.copytree(prepared, folder / "cache")
+        environment = fake_plugin | {"EDGEKIT_CACHE": str(folder / "cache")}
+        at = (number + (part + 0.5) / PARTS) / KILLS  # 0 to 1, all fifty evenly over the run
+        run = start(config, environment)
+        time.sleep(at * (warm_seconds if is_warm else cold_seconds))
+        workers = psutil.Process(run.pid).children(recursive=True) if run.poll() is None else []
+        os.kill(run.pid, signal.SIGKILL)
+        interrupted += run.wait() == -signal.SIGKILL
+        _, alive = psutil.wait_procs(workers, timeout=30)
+        assert not alive, f"workers outlived their parent: {alive}"
+        outcome = cli("matrix", "-c", config, "-q", env=environment)
+        assert outcome.code == 0, outcome.stderr
+        assert artifacts(folder / "out") == expected, f"killed at {at:.0%}"
+        assert {cell["outcome"] for cell in read_matrix(folder / "out")["cells"]} == {"passed"}
+        left = [
+            path for root in (folder / "out", folder / "cache") for path in root.iterdir() if path.name.startswith(".edgekit")
+        ]
+        assert not left, left
+        shutil.rmtree(folder)
+    assert interrupted >= KILLS / 2  # else the runs ended before they could be killed
