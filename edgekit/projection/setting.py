@@ -13,55 +13,64 @@ CORES = (
     *("a7", "a5", "a55", "a53", "a35", "a510", "a520"),
 )
 APPLE = r"\b(apple|iphone|ipad|macbook)\b"
-# What a description says instead of a core's name.
+# What a description says instead of a core's name. Bare numbers are many things' names: they stand with their maker's.
 NAMES = (
+    (r"xeon phi", "phi"),  # in order, and 512 bits wide: like no other of Intel's
+    (r"\batom\b|celeron|n5105|yonah", "atom"),
+    (r"\bamd\b|ryzen|epyc|\bd\d+as v\d", "zen"),
+    (r"\bintel\b|xeon|aws c5|\bd\d+s v\d", "intel"),
+    (r"zhaoxin|kx-", "zhaoxin"),
+    (r"spacemit|jh7110|u74|risc|c906|c910|th1520", "riscv"),
+    (r"xburst|ingenic", "mips"),
+    (r"phytium|ft-2000|ftc6", "ftc"),
+    (r"loong", "loong"),
+    (r"sunway", "sunway"),
+    (r"kunpeng|taishan", "taishan"),
+    (r"neoverse|ampere|graviton|\bd\d+ps v\d", "neoverse"),
     (r"snapdragon 8 gen ?2|sm8550", "x3"),
     (r"8 elite|8 gen ?5|oryon|x elite", "oryon"),
-    (r"kr?yr?o ?(4|485)|855|sm8150", "a76"),
-    (r"k[ry]+o ?585|865|870", "a77"),
+    (r"kr?yr?o ?4\d\d|snapdragon (855|765|675)|sm8150", "a76"),
+    (r"kr?yr?o ?585|snapdragon (865|870)", "a77"),
     (r"snapdragon 888", "x1"),
-    (r"765|kirin 9[89]0|kirlin 990", "a76"),
-    (r"kirin 97|kirlin 96", "a73"),
-    (r"kirlin 95", "a72"),
-    (r"snapdragon 710", "a75"),
-    (r"845|kryo ?385|pixel 3", "a75"),
-    (r"835|kryo ?280|660|kryo ?260|636|662|665|pixel 2", "a73"),
-    (r"821|820|msm8996|pixel", "kryo"),
-    (r"orin", "a78"),
-    (r"jetson (nano|tx)", "a57"),
-    (r"\bm[1-4]\b|\ba1\d\b", "apple"),
-    (r"kunpeng|taishan", "taishan"),
-    (r"phytium|ft-2000", "ftc"),
-    (r"neoverse|ampere|graviton|ps v6", "neoverse"),
+    (r"qcs6490|rb3 gen 2", "a78"),
+    (r"snapdragon 7 ?gen ?4", "a720"),
+    (r"kirl?in 9[89]0", "a76"),
+    (r"kirl?in 9[67]", "a73"),
+    (r"kirl?in 95", "a72"),
+    (r"snapdragon (710|670|845)|kryo ?385|pixel 3", "a75"),
+    (r"snapdragon (835|660|636|662|665)|kr?yr?o ?2[68]0|pixel 2", "a73"),
+    (r"snapdragon 82[01]|msm8996|pixel", "kryo"),
     (r"carmel", "carmel"),
-    (r"denver", "a57"),
-    (r"loong", "loong"),
-    (r"xburst|ingenic", "mips"),
-    (r"sunway", "sunway"),
-    (r"zhaoxin|kx-", "zhaoxin"),
-    (r"celeron|atom|n5105", "atom"),
-    (r"\bamd\b|ryzen|epyc|as v7", "zen"),
-    (r"intel|xeon|core|i[3579]-|aws c5|s v6", "intel"),
-    (r"jh7110|u74|risc|c906|c910|spacemit|x60|th1520", "riscv"),
+    (r"orin", "a78"),
+    (r"jetson (nano|tx)|denver", "a57"),
+    (r"bcm2712", "a76"),
+    (r"bcm2711", "a72"),
+    (r"bcm2837", "a53"),
+    (r"bcm2836|stm32mp1", "a7"),
+    (r"bcm2835", "arm11"),
+    (r"\bm[1-4]\b", "apple"),
+    (r"\bcore (i[3579]|ultra)|i[3579]-\d", "intel"),
+    (r"rtx|gtx|geforce|tesla|quadro", "x86"),  # the host of a graphics card, whichever
 )
 KINDS_OF_CORE = {
     **dict.fromkeys(("x4", "x3", "x2", "x1", "a720", "a715", "a710", "a78", "a77", "a76", "a75"), "large"),
     **dict.fromkeys(("apple", "neoverse", "taishan", "oryon", "carmel"), "large"),
     **dict.fromkeys(("a73", "a72", "a57", "ftc", "kryo"), "middle"),
-    **dict.fromkeys(("a17", "a15", "a9", "a7", "a5"), "32 bit"),
+    **dict.fromkeys(("a17", "a15", "a9", "a7", "a5", "arm11"), "32 bit"),
     **dict.fromkeys(("a55", "a510", "a520"), "little"),
     **dict.fromkeys(("a53", "a35"), "in order"),
-    **dict.fromkeys(("atom", "intel", "zen", "zhaoxin"), "x86"),
+    **dict.fromkeys(("atom", "intel", "zen", "zhaoxin", "x86"), "x86"),
 }
+NO_DOT_PRODUCTS = ("carmel",)  # large ones whose /proc/cpuinfo has no asimddp: int8 runs as on the middle ones
 GPUS = (
     ("jetson", r"jetson|tegra|orin|xavier"),
     ("nvidia", r"nvidia|rtx|gtx|tegra|jetson|geforce"),
     ("adreno", r"adreno|snapdragon|qualcomm"),
-    ("mali", r"mali"),
+    ("mali", r"mali|\brk3\d\d\d|rockchip|kirin|a311d"),
     ("videocore", r"videocore"),
     ("amd", r"radeon|\bamd\b"),
-    ("apple", r"apple|\bm[1-4]\b|iphone"),
     ("powervr", r"powervr|bxe|img"),
+    ("apple", r"apple|\bm[1-4]\b|iphone"),
     ("intel", r"intel|iris|arc"),
 )
 
@@ -118,6 +127,13 @@ class Setting:
         return core_of(f"{self.chipset} {self.device}".lower(), self.unit_class)
 
     @cached_property
+    def kind_of_core(self) -> str:
+        """Cores of one kind are alike in their instructions; those of int8 are others than those of floats."""
+        if self.core in NO_DOT_PRODUCTS and self.precision_class != "float":
+            return "middle"
+        return KINDS_OF_CORE.get(self.core, self.core)
+
+    @cached_property
     def log2_threads(self) -> float:
         """Logarithm of the number of threads; of 4 where it is not told."""
         return math.log2(int(self.threads)) if self.threads.isdigit() and int(self.threads) else 2.0
@@ -130,8 +146,8 @@ def core_of(text: str, unit: str) -> str:
         return next((name for name, pattern in GPUS if re.search(pattern, text)), "?")
     if re.search(APPLE, text) and "intel" not in text:  # Apple's A7 and A15 are no Cortex-A7 and -A15
         return "apple"
-    for core in CORES:
-        if re.search(rf"(cortex[- ]?|\b){core}(ae)?\b", text):
+    for core in CORES:  # a bare "x4" is four of something
+        if re.search(rf"cortex\W?{core}(ae)?\b" + (rf"|\b{core}(ae)?\b" if core.startswith("a") else ""), text):
             return core
     return next((name for pattern, name in NAMES if re.search(pattern, text)), "?")
 
@@ -144,11 +160,7 @@ def distance(first: Setting, second: Setting) -> float:
     years = abs(first.year - second.year)
     if first.unit_class == "gpu":
         return 2.0 * (first.core != second.core) + 0.5 * years
-    if first.core == second.core:
-        cores = 0.0
-    else:
-        kinds = (KINDS_OF_CORE.get(first.core, first.core), KINDS_OF_CORE.get(second.core, second.core))
-        cores = 2.0 if kinds[0] == kinds[1] else 4.0
+    cores = 0.0 if first.core == second.core else 2.0 if first.kind_of_core == second.kind_of_core else 4.0
     threads = 2.0 * abs(first.log2_threads - second.log2_threads) * (first.unit_class == "cpu")
     return cores + threads + years
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from edgekit.errors import EdgekitError, InputError
 from edgekit.projection.figure import REQUIRED, read_figures
 from edgekit.projection.networks.catalogue import workload_of
+from edgekit.projection.setting import core_of
 
 HEAD = "source_id,model,width,resolution,precision,runtime,compute_unit,threads,device,chipset,latency_ms,statistic,note"
 GOOD = "us,mobilenet_v2,1.0,224,fp32,Runtime,cpu,1,Board,Cortex-A76,{ms},mean,"
@@ -81,3 +82,32 @@ def test_a_network_that_nobody_knows_is_kept_by_its_name(tmp_path: Path) -> None
     (figure,) = read_figures(written(tmp_path, GOOD.format(ms="3").replace("mobilenet_v2", "secretnet")))
     assert figure.network.name == "secretnet"
     assert workload_of("secretnet", 1.0, 224) is None
+
+
+@pytest.mark.parametrize(
+    ("chip", "unit", "core"),
+    [
+        ("Qualcomm Snapdragon 888 (Cortex-X1 2.84GHz x1 + Cortex-A78 2.4GHz x3 + Cortex-A55 1.8GHz x4)", "cpu", "x1"),
+        ("Radxa Orion O6 (Big Cortex\u2011A720 2.6Ghz x4 + Little Cortex\u2011A520 x 4)", "cpu", "a720"),
+        ("RDK X3 Module (Cortex-A53 1.5GHz x 4)", "cpu", "a53"),
+        ("Qualcomm Snapdragon X Elite (X1E78100), Oryon 3.4GHz x 12 + Adreno X1-85", "cpu", "oryon"),
+        ("Raspberry Pi 5 Broadcom BCM2712, VideoCore VII Graphics", "cpu", "a76"),
+        ("NVIDIA RTX3090 (GA102 SM x 82 + Tensor Core 328)", "cpu", "x86"),
+        ("Intel Core i7-8700T", "cpu", "intel"),
+        ("Intel Atom x5-Z8350", "cpu", "atom"),
+        ("Phytium FT-2000+/64 (FTC662 armv8 2.4GHz x 8)", "cpu", "ftc"),
+        ("Spacemit MUSE Pi Pro Spacemit M1 (Spacemit X60 *8 + PowerVR B-Series)", "cpu", "riscv"),
+        ("Spacemit MUSE Pi Pro Spacemit M1 (Spacemit X60 *8 + PowerVR B-Series)", "gpu", "powervr"),
+        ("Microsoft Azure Standard D64ps v6 Instance", "cpu", "neoverse"),
+        ("Microsoft Azure Standard D64as v7 Instance", "cpu", "zen"),
+        ("Microsoft Azure Standard D64s v6 Instance", "cpu", "intel"),
+        ("MacBook Air (13-inch, M3, 2024)", "gpu", "apple"),
+        ("iPhone 5S (Apple A7 1.3GHz x 2)", "cpu", "apple"),
+        ("Snapdragon 845 (chip not in source)", "cpu", "a75"),
+        ("Rockchip RK3588 (Quad Core A76 2.4GHz + Quad Core A55 1.8GHz)", "cpu", "a76"),
+        ("Rockchip RK3588 (Quad Core A76 2.4GHz + Quad Core A55 1.8GHz)", "gpu", "mali"),
+        ("a chip of nobody's, 835 of them", "cpu", "?"),
+    ],
+)
+def test_a_core_is_told_from_a_description_and_not_from_numbers_in_it(chip: str, unit: str, core: str) -> None:
+    assert core_of(chip.lower(), unit) == core
