@@ -9,7 +9,8 @@ from pathlib import Path
 from rich.text import Text
 
 from edgekit.cli.show import new_table, print_json, print_lines, print_table
-from edgekit.matrix.change import CellChange, Difference
+from edgekit.matrix.change import CellChange
+from edgekit.matrix.difference import Difference
 
 FIGURES = ("SQNR dB", "top-1 %", "MB", "p50 ms")
 STYLES = {"better": "green", "faster": "green", "worse": "red", "slower": "red", "unproven": "yellow"}

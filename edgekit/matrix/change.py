@@ -1,30 +1,20 @@
-"""What changed between two runs, cell by cell, and how much of that is proven.
-
-Two runs were not timed in turns: see `edgekit.latency.comparison` for what that would take away. So little is said of latency:
-only of the same machine, without doubts on either side, and beyond what launches of one artifact differ by anyway.
-"""
+"""What changed between two runs, cell by cell, and how much of that is proven."""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 from edgekit.accuracy import Accuracy, drop
-from edgekit.latency import Latency
-from edgekit.machine import Machine
+from edgekit.matrix.difference import Difference, Verdict
+from edgekit.matrix.pace import judge_latency
 from edgekit.matrix.record import CellResult, GoalResult
 from edgekit.parity import Parity
-from edgekit.report import Report, Status
+from edgekit.report import Status
 
-Verdict = Literal["better", "worse", "same", "faster", "slower", "unproven", "none"]
 Presence = Literal["both", "new", "gone"]
 
-LAUNCH_RATIO = 1.35
-"""Ratio of two medians that launches of one artifact reach without a reason: docs/explanation/latency.md has how it was found."""
-LAUNCH_MS = 0.1
-"""Difference of two medians that they reach, however small the model is: likewise."""
 NOTABLE_DB = 3.0103
 """Of SQNR: twice the error's energy. Less is what other kernels for the same arithmetic make of it."""
 NOTABLE_SIZE = 0.01
@@ -32,23 +22,6 @@ NOTABLE_SIZE = 0.01
 
 _OUTCOMES: Sequence[Status] = ("failed", "skipped", "converted", "passed")  # from worst to best
 _GOALS = ("missed", "not judged", "met")
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One property of a cell, before and after.
-
-    Attributes:
-        old: figure, or word; None where there is none.
-        new: likewise.
-        verdict: on the new one; "none" where there is nothing to compare.
-        reason: why it is unproven, or what to know beside the verdict; empty where nothing is.
-    """
-
-    old: float | str | None
-    new: float | str | None
-    verdict: Verdict
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +76,7 @@ def compare_cells(old: CellResult | None, new: CellResult | None) -> CellChange:
     parity = _parity(before.parity if before else None, after.parity if after else None)
     accuracy = _accuracy(before.accuracy if before else None, after.accuracy if after else None)
     size = _size(before.size_bytes if before else None, after.size_bytes if after else None)
-    latency = _latency(before, after, is_same=is_same)
+    latency = judge_latency(before.latency if before else None, after.latency if after else None, is_same_artifact=is_same)
     goals = _goals(old.goals if old else (), new.goals if new else ())
     presence: Presence = "both" if old and new else "new" if new else "gone"
     worse = _worse(outcome, accuracy, size, latency, goals) if presence == "both" else ()
@@ -217,63 +190,3 @@ def _size(old: int | None, new: int | None) -> Difference:
     if abs(new - old) <= NOTABLE_SIZE * old:
         return Difference(old, new, "same")
     return Difference(old, new, "worse" if new > old else "better")
-
-
-def _latency(old: Report | None, new: Report | None, *, is_same: bool) -> Difference:
-    before, after = (report.latency if report else None for report in (old, new))
-    figures = _median_ms(before), _median_ms(after)
-    if before is None or after is None:
-        return Difference(*figures, "none")
-    if before == after:
-        return Difference(*figures, "same", "it was not timed again")
-    if why := _incomparable(before, after):
-        return Difference(*figures, "unproven", why)
-    slow, fast = sorted((after, before), key=lambda latency: statistics.median(latency.samples_ns), reverse=True)
-    slow_ns, fast_ns = (statistics.median(latency.samples_ns) for latency in (slow, fast))
-    if slow_ns <= LAUNCH_RATIO * fast_ns or slow_ns - fast_ns <= LAUNCH_MS * 1e6:
-        if is_same:
-            return Difference(*figures, "same", "the artifact is the same")
-        return Difference(*figures, "unproven", f"launches of one artifact differ by {LAUNCH_RATIO - 1:.0%}, or {LAUNCH_MS} ms")
-    if _quartiles(slow)[0] <= _quartiles(fast)[2]:
-        return Difference(*figures, "unproven", "the middle halves of the samples overlap")
-    beside = "the artifact is the same: it is the machine, or what runs there" if is_same else ""
-    return Difference(*figures, "slower" if slow is after else "faster", beside)
-
-
-def _incomparable(old: Latency, new: Latency) -> str:
-    """Why two latencies say nothing about each other; empty where they may."""
-    if old.machine is None or new.machine is None:
-        return "it is not known on which machine"
-    if differing := _differing(old.machine, new.machine):
-        return f"not the same machine: {differing}"
-    if old.num_threads != new.num_threads:
-        return f"{old.num_threads} threads before, {new.num_threads} now"
-    if len(old.affinity) != len(new.affinity):
-        return f"{len(old.affinity)} cores to run on before, {len(new.affinity)} now"
-    for word, latency in (("before", old), ("now", new)):
-        if latency.doubts:
-            return f"too noisy {word}: {'; '.join(latency.doubts)}"
-        if len(latency.samples_ns) < 2 or min(latency.samples_ns) <= 0:
-            return f"no samples {word}"
-    return ""
-
-
-def _differing(old: Machine, new: Machine) -> str:
-    """The first thing in which two machines differ; Python's version is none that a runtime sees."""
-    for field in fields(Machine):
-        before, after = getattr(old, field.name), getattr(new, field.name)
-        if field.name != "python" and before != after:
-            return f"{field.name.replace('_', ' ')} {_told(before)} before, {_told(after)} now"
-    return ""
-
-
-def _told(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _median_ms(latency: Latency | None) -> float | None:
-    return statistics.median(latency.samples_ns) / 1e6 if latency and latency.samples_ns else None
-
-
-def _quartiles(latency: Latency) -> list[float]:
-    return statistics.quantiles(latency.samples_ns, n=4, method="inclusive")

@@ -102,6 +102,8 @@ ALLOWED = {
     "matrix.cache": set(),
     "matrix.cell": set(),
     "matrix.change": set(),
+    "matrix.difference": set(),
+    "matrix.pace": set(),
     "matrix.config": {"msgspec"},
     "matrix.count": set(),
     "matrix.execution": set(),

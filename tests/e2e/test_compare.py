@@ -106,3 +106,17 @@ def test_broken_input_is_an_input_error(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "matrix.json").write_text('{"cells": [{"name": 3}]}')
     assert cli("compare", tmp_path, tmp_path).code == 5
     assert cli("compare", tmp_path / "none", tmp_path).code == 5
+
+
+def test_matrices_and_artifacts_are_not_merged_with_each_other(cli: Cli, artifacts: Path, tmp_path: Path) -> None:
+    artifact = artifacts / "digits-onnx-float32"
+    machine = json.loads((artifact / "report.json").read_text())["machine"]
+    whole = {"edgekit_version": "0.1", "machine": machine, "cells": [], "wall_seconds": 1.0}
+    (tmp_path / "matrix.json").write_text(json.dumps(whole))
+    assert cli("merge", tmp_path, artifact, "-o", tmp_path / "out").code == 2
+    assert cli("compare", tmp_path, artifact).code == 2
+    outcome = cli("merge", tmp_path, tmp_path)
+    assert outcome.code == 2
+    assert "--output" in outcome.stderr
+    (tmp_path / "matrix.json").write_text('{"cells": []}')
+    assert cli("merge", tmp_path, tmp_path, "-o", tmp_path / "out").code == 5

@@ -13,7 +13,8 @@ from edgekit.document import FileRecord, write_json
 from edgekit.errors import InputError
 from edgekit.latency import Latency
 from edgekit.machine import Machine
-from edgekit.matrix.change import LAUNCH_RATIO, CellChange, compare_cells, compare_runs
+from edgekit.matrix.change import CellChange, compare_cells, compare_runs
+from edgekit.matrix.pace import LAUNCH_RATIO
 from edgekit.matrix.record import CellResult, GoalResult, MatrixReport
 from edgekit.matrix.source import read_source
 from edgekit.parity import OutputParity, Parity, SampleParity
