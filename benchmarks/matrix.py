@@ -4,9 +4,9 @@
 
 Every checkpoint and, unless --no-v3, seeded V3-Small and V3-Large (no trained ones are at hand; their batch-norm statistics are
 those of photographs), to every target, in float32, float16 and int8, from an empty cache. A third of the labelled pictures of
---images (with a labels.csv) calibrates, the others are counted on. Printed are each cell's outcome and reason, the wall time of the
-run, the most memory that all its processes held together, and the time of a second run divided by that of `edgekit --help` (the
-median of pairs in turn). With --one-by-one every cell is then made again, from another empty cache, by a run of its own
+--images (with a labels.csv) calibrates, the others are counted on. Printed are each cell's outcome and reason, the wall time, the
+most memory that all processes held at once, and the time of a second run divided by that of `edgekit --help` (the median of pairs
+in turn). With --one-by-one every cell is then made again, from another empty cache, by a run of its own
 (`--only`): what several share is still made once, so that only running side by side makes the difference. Goals: side by side is
 faster, a repeated run takes at most 5 times `edgekit --help`, memory stays below 8 GiB.
 """
