@@ -226,6 +226,7 @@ def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes) -> None:
         assert read_config(tmp_path / "edgekit.toml").models == (), "a file by chance"
 
 
+@settings(max_examples=200)
 @given(
     whole=st.sampled_from([WHOLE, first_config(["digits"], ["onnx", "openvino"])]),
     begin=st.integers(0, 1500),

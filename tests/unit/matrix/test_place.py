@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.matrix.mistake import KeyPath
@@ -87,6 +87,7 @@ def walk(tree: Tree, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Tree]]:
         yield from walk(each, (*path, key))
 
 
+@settings(max_examples=200)
 @given(shape=st.dictionaries(KEYS, SHAPES, max_size=4), random=st.randoms(use_true_random=False))
 def test_every_key_and_value_is_found_however_it_is_written(shape: dict[str, Tree], random: Random) -> None:
     tree = numbered(shape, iter(range(10_000)))
