@@ -60,7 +60,7 @@ def matrix(
         found,
         folder,
         Cache(default_root()),
-        output or folder / found.output,
+        output or folder / Path(found.output).expanduser(),
         tuple(only or ()),
         tuple(skip or ()),
         jobs,
