@@ -5,9 +5,9 @@ In a block (one runtime, unit and precision) the latency of network m in setting
     log t(d, m) = log sum_k exp(theta(d, k)) f(m, k) + beta(d, m) + noise
 
 with the charges f of `cost`. theta has a normal prior whose mean is the block's profile, what similar settings deviate from it
-(and, for int8, the same device in float), and the setting's own scale; exp keeps every unit cost above 0, and the error is
-relative. beta is what the sum cannot tell about a network: the mean of its residuals in similar settings, or of its family's if
-it has none, and 0 for a family that is not in the file.
+(for int8 also the same device in float; for a CPU with one figure or none also like cores under ncnn), and the setting's own
+scale; exp keeps every unit cost above 0, and the error is relative. beta is what the sum cannot tell about a network: the mean
+of its residuals in similar settings, or of its family's if it has none, and 0 for a family that is not in the file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy.typing as npt
 from edgekit.projection.cost import alike, charges
 from edgekit.projection.figure import Figure, Network
 from edgekit.projection.networks.catalogue import family_of, workload_of
-from edgekit.projection.setting import Setting, distance
+from edgekit.projection.setting import Setting, distance, hardware_distance
 
 Array = npt.NDArray[np.float64]
 Block = tuple[str, str, str]
@@ -188,12 +188,19 @@ def fit(
 
     def fitted_block(block: Block) -> Fitted:
         if block not in fitted:
-            in_float = (block[0], block[1], "float")
-            model = fitted_block(in_float) if in_float != block and in_float in panels and use[in_float].any() else None
+            source = _source_of(block)
+            model = fitted_block(source) if source and source in panels and use[source].any() else None
             fitted[block] = _fit_block(panels[block], use[block], _profile(block, panels, use, profiles), model)
         return fitted[block]
 
     return {block: fitted_block(block) for block in (panels if only is None else only)}
+
+
+def _source_of(block: Block) -> Block | None:
+    """Whose fit tells of this block's devices: for int8 the same runtime in float, for floats on CPUs the best known runtime."""
+    if block[2] != "float":
+        return block[0], block[1], "float"
+    return CPU_ROOT if block[1] == "cpu" and block != CPU_ROOT else None
 
 
 def _profile(block: Block, panels: dict[Block, Panel], use: dict[Block, Array], known: dict[Block, Array]) -> Array:
@@ -224,7 +231,7 @@ def _any_work(panels: dict[Block, Panel], block: Block) -> Array:
     return next(p.work[0] for b, p in panels.items() if (b[1] == "npu") == (block[1] == "npu"))
 
 
-def _fit_block(panel: Panel, there: Array, profile: Array, in_float: Fitted | None) -> Fitted:
+def _fit_block(panel: Panel, there: Array, profile: Array, source: Fitted | None) -> Fitted:
     prior = np.linalg.inv(_covariance(panel.block[1]))
     count = there.sum(1)
     scale = _mean(panel.logs - np.log(panel.work @ np.exp(profile)), there, 1)
@@ -237,7 +244,7 @@ def _fit_block(panel: Panel, there: Array, profile: Array, in_float: Fitted | No
     deviation = theta - profile
     deviation = deviation - _mean_of_terms(deviation)[:, None]
     near = near * (np.maximum(count - 1, 0) / (count + 4.0))[None]  # a setting of one figure has no profile to lend
-    lent, trust = _from_float(panel, in_float, len(profile))
+    lent, trust = _lent(panel, source, count, len(profile))
     around = (near @ deviation + trust * lent) / (near.sum(1, keepdims=True) + trust + 1e-4)
     lent_residual = (panel.logs - _log_sum(panel.work, theta)) * there
     beta = _smoothed(near, lent_residual, there, panel.networks)
@@ -257,11 +264,34 @@ def _covariance(unit: str) -> Array:
     return result
 
 
-def _from_float(panel: Panel, in_float: Fitted | None, terms: int) -> tuple[Array, Array]:
+def _lent(panel: Panel, source: Fitted | None, count: Array, terms: int) -> tuple[Array, Array]:
+    """What the fit of another block says that these settings deviate from their profile, and how much that counts."""
+    if source is None:
+        return np.zeros((len(panel.settings), terms)), np.zeros((len(panel.settings), 1))
+    if source.panel.block[0] == panel.block[0]:
+        return _from_float(panel, source, terms)
+    return _from_like_cores(panel, source, count)
+
+
+def _from_like_cores(panel: Panel, source: Fitted, count: Array) -> tuple[Array, Array]:
+    """What cores like these deviate under another runtime: for settings of none or one figure, which tell no profile.
+
+    What is lent to the settings that shaped this runtime's profile is in that profile already, and taken off.
+    """
+    deviation = source.theta - source.profile
+    deviation = deviation - _mean_of_terms(deviation)[:, None]
+    like = np.array([[np.exp(-hardware_distance(a, b)) for b in source.panel.settings] for a in panel.settings])
+    like = like * (np.maximum(source.count - 1, 0) / (source.count + 4.0))[None]
+    total = like.sum(1, keepdims=True)
+    lent = like @ deviation / (total + TINY)
+    shaped = np.maximum(count - 1, 0) / (count + 4.0)
+    needs = (count <= 1)[:, None]
+    return (lent - shaped @ lent / (shaped.sum() + 1.0)) * needs, np.minimum(1.0, total) * needs
+
+
+def _from_float(panel: Panel, in_float: Fitted, terms: int) -> tuple[Array, Array]:
     """What the same device deviates from its profile in float, and how much that counts: little, if it has few figures."""
     lent, trust = np.zeros((len(panel.settings), terms)), np.zeros((len(panel.settings), 1))
-    if in_float is None:
-        return lent, trust
     deviation = in_float.theta - in_float.profile
     count = in_float.count
     for i, setting in enumerate(panel.settings):

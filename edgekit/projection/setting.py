@@ -158,11 +158,16 @@ def distance(first: Setting, second: Setting) -> float:
     The maker of a GPU and its year tell half as much as a core's name and year.
     """
     years = abs(first.year - second.year)
+    return hardware_distance(first, second) + (0.5 if first.unit_class == "gpu" else 1.0) * years
+
+
+def hardware_distance(first: Setting, second: Setting) -> float:
+    """How unlike the cores and the numbers of threads of two settings are, whatever their runtimes."""
     if first.unit_class == "gpu":
-        return 2.0 * (first.core != second.core) + 0.5 * years
+        return 2.0 * (first.core != second.core)
     cores = 0.0 if first.core == second.core else 2.0 if first.kind_of_core == second.kind_of_core else 4.0
     threads = 2.0 * abs(first.log2_threads - second.log2_threads) * (first.unit_class == "cpu")
-    return cores + threads + years
+    return cores + threads
 
 
 def unit_class(compute_unit: str) -> str:

@@ -100,6 +100,25 @@ def test_slow_memory_is_expected_of_operators_that_were_not_seen(make_figures: M
     assert errors[0] < 0.8 * errors[1]
 
 
+def test_one_figure_under_a_new_runtime_is_helped_by_like_cores_under_the_known_one(make_figures: Make) -> None:
+    """Cores of one sort wait four times as long for memory; a board of that sort has one figure under another runtime."""
+    slow = np.array([4.0 if name in cost.WAITS[1] else 1.0 for name in cost.CORE_TERMS])
+    profile = np.exp(np.random.default_rng(0).normal(0, 0.3, len(slow)))  # of `make_figures`
+    figures = make_figures(DEVICES)
+    names = {f.network.name for f in figures}
+    for board in ("little one", "little two"):
+        where = setting(board, chipset="Cortex-A53 x 4")
+        figures += [figure(where, name, float(profile * slow @ charges_of(Network(name, 1.0, 224), BLOCK))) for name in names]
+    block, asked = ("XNNPACK", "cpu", "float"), Network("shufflenet_v2", 1.0, 224)
+    anchor, true = (float(profile * slow @ charges_of(n, block)) for n in (Network("resnet50", 1.0, 224), asked))
+    errors = []
+    for chip in ("Cortex-A53 x 4", "a chip of nobody's"):
+        where = setting("new", runtime="XNNPACK", chipset=chip)
+        panels = panels_of([*figures, figure(where, "resnet50", anchor)])
+        errors.append(abs(survey(fit(panels)[block], panels[block].there, [asked]).log_ms[0, 0] - np.log(true)))
+    assert errors[0] < 0.7 * errors[1]
+
+
 def test_an_operator_that_no_figure_had_widens_the_prediction_and_is_named(make_figures: Make) -> None:
     names = ("mobilenet_v1", "mobilenet_v2", "resnet18", "resnet50", "squeezenet1.1", "vgg16")
     asked = [Network("mnasnet", 1.0, 224), Network("mobilenet_v2", 0.75, 224)]
