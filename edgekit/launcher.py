@@ -303,6 +303,8 @@ def _kill_group(process: subprocess.Popen[str]) -> None:
 
 
 def _cause(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "was killed by SIGKILL, as the system does where memory runs out,"
     if code < 0:
         return f"was killed by {signal.Signals(-code).name}"
     return f"ended with exit code {code}"
