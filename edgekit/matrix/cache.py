@@ -159,7 +159,8 @@ class Cache:
         return broken
 
     def _refusal(self, error: OSError) -> OutputError:
-        return OutputError(f"cannot write to the cache {self.root}: {error.strerror}. Choose another with {VARIABLE}")
+        reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror  # that has one for each file
+        return OutputError(f"cannot write to the cache {self.root}: {reason}. Choose another with {VARIABLE}")
 
     def _place(self, key: str) -> Path:
         return self.root / "entries" / key

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -222,6 +223,35 @@ def test_a_cancelled_run_leaves_nothing_behind(environment: dict[str, str], tmp_
         assert process.wait(60) == 130, rest
     assert "interrupted" in rest
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 300 kB. Making one takes root's rights."""
+    place = tmp_path / "small"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize("full", ["cache", "out"])
+def test_a_full_disk_is_an_error_and_no_truncated_artifact(
+    full: str, small_disk: Path, environment: dict[str, str], cli: Cli, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path, targets=["onnx"])
+    cache = {"EDGEKIT_CACHE": str(small_disk / "cache")} if full == "cache" else {}
+    output = small_disk / "out" if full == "out" else tmp_path / "out"
+    outcome = cli("matrix", "-c", config, "-o", output, env=environment | cache)
+    assert outcome.code in (5, 70), outcome.stdout
+    assert (
+        "No space left on device"
+        in outcome.stdout + outcome.stderr + (tmp_path / "out" / "digits-onnx-float32").joinpath("log.txt").read_text()
+    )
+    assert not list(output.glob("*/manifest.json"))
+    assert not list(output.glob(".edgekit*"))
 
 
 def test_a_model_that_is_not_there_fails_its_cells_alone(environment: dict[str, str], cli: Cli, tmp_path: Path) -> None:
