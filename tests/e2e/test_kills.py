@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,7 @@ import pytest
 from tests.e2e.conftest import Cli
 from tests.e2e.matrices import artifacts, read_matrix, write_config
 
-PARTS, KILLS = 5, 10  # in each part, so that parts can run side by side
+PARTS, KILLS = 10, 5  # in each part, so that parts can run side by side
 
 
 def start(config: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -30,24 +31,47 @@ def start(config: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     )
 
 
-@pytest.mark.parametrize("part", [pytest.param(part, marks=pytest.mark.xdist_group(f"kills {part}")) for part in range(PARTS)])
-def test_a_killed_run_is_made_good_by_the_next(part: int, tmp_path: Path, cli: Cli, fake_plugin: dict[str, str]) -> None:
-    """Every second kill finds the model prepared, so that more of them fall on conversion, measurement and renaming."""
-    undisturbed = tmp_path / "undisturbed"
-    undisturbed.mkdir()
-    known = {"EDGEKIT_CACHE": str(undisturbed / "cache")}
-    config = write_config(undisturbed, targets=["fake", "onnx"])
-    began = time.monotonic()
-    assert cli("matrix", "-c", config, "-q", env=fake_plugin | known).code == 0
-    cold_seconds = time.monotonic() - began
-    expected = artifacts(undisturbed / "out")
-    cli("cache", "rm", "digits-fake-float32", "digits-onnx-float32", env=known)
-    prepared = shutil.copytree(undisturbed / "cache", tmp_path / "prepared")
-    began = time.monotonic()
-    assert cli("matrix", "-c", config, "-q", env=fake_plugin | known).code == 0
-    warm_seconds = time.monotonic() - began
-    assert artifacts(undisturbed / "out") == expected  # what is made twice is the same twice
+@dataclass(frozen=True)
+class Undisturbed:
+    """A run that nobody kills.
 
+    Attributes:
+        artifacts: what it leaves: sha256 by path.
+        cold_seconds: what it takes with an empty cache.
+        warm_seconds: with a model that is prepared.
+        prepared: a cache with that alone.
+    """
+
+    artifacts: dict[str, str]
+    cold_seconds: float
+    warm_seconds: float
+    prepared: Path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(cli: Cli, fake_plugin: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    environment = fake_plugin | {"EDGEKIT_CACHE": str(folder / "cache")}
+    config = write_config(folder, targets=["fake", "onnx"])
+    began = time.monotonic()
+    assert cli("matrix", "-c", config, "-q", env=environment).code == 0
+    cold_seconds = time.monotonic() - began
+    made = artifacts(folder / "out")
+    assert cli("cache", "rm", "digits-fake-float32", "digits-onnx-float32", env=environment).code == 0
+    prepared = shutil.copytree(folder / "cache", folder / "prepared")
+    began = time.monotonic()
+    assert cli("matrix", "-c", config, "-q", env=environment).code == 0
+    warm_seconds = time.monotonic() - began
+    assert artifacts(folder / "out") == made  # what is made twice is the same twice
+    return Undisturbed(made, cold_seconds, warm_seconds, Path(prepared))
+
+
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("part", [pytest.param(part, marks=pytest.mark.xdist_group(f"kills {part}")) for part in range(PARTS)])
+def test_a_killed_run_is_made_good_by_the_next(
+    part: int, tmp_path: Path, cli: Cli, fake_plugin: dict[str, str], undisturbed: Undisturbed
+) -> None:
+    """Every second kill finds the model prepared, so that more of them fall on conversion, measurement and renaming."""
     interrupted = 0
     for number in range(KILLS):
         folder = tmp_path / str(number)
@@ -55,19 +79,19 @@ def test_a_killed_run_is_made_good_by_the_next(part: int, tmp_path: Path, cli: C
         config = write_config(folder, targets=["fake", "onnx"])
         is_warm = number % 2 == 1
         if is_warm:
-            shutil.copytree(prepared, folder / "cache")
+            shutil.copytree(undisturbed.prepared, folder / "cache")
         environment = fake_plugin | {"EDGEKIT_CACHE": str(folder / "cache")}
         at = (number + (part + 0.5) / PARTS) / KILLS  # 0 to 1, all fifty evenly over the run
         run = start(config, environment)
-        time.sleep(at * (warm_seconds if is_warm else cold_seconds))
+        time.sleep(at * (undisturbed.warm_seconds if is_warm else undisturbed.cold_seconds))
         workers = psutil.Process(run.pid).children(recursive=True) if run.poll() is None else []
-        os.kill(run.pid, signal.SIGKILL)
+        run.kill()
         interrupted += run.wait() == -signal.SIGKILL
         _, alive = psutil.wait_procs(workers, timeout=30)
         assert not alive, f"workers outlived their parent: {alive}"
         outcome = cli("matrix", "-c", config, "-q", env=environment)
         assert outcome.code == 0, outcome.stderr
-        assert artifacts(folder / "out") == expected, f"killed at {at:.0%}"
+        assert artifacts(folder / "out") == undisturbed.artifacts, f"killed at {at:.0%}"
         assert {cell["outcome"] for cell in read_matrix(folder / "out")["cells"]} == {"passed"}
         left = [
             path for root in (folder / "out", folder / "cache") for path in root.iterdir() if path.name.startswith(".edgekit")
