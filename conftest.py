@@ -18,6 +18,7 @@ LONGEST = (
     "tests/e2e/test_checkpoints.py",
     "targets/coreml/tests digits",
     "targets/executorch/tests digits",
+    "tests/e2e/test_matrix.py",
     "tests/docs/test_commands.py",
     "tests/e2e/test_int8.py",
     "tests/e2e/test_plugin.py",
@@ -25,6 +26,10 @@ LONGEST = (
     "targets/onnx/tests digits",
     "targets/openvino/tests digits",
     "tests/e2e/test_train_digits.py",
+    "tests/e2e/test_workflows.py",
+    "tests/e2e/test_init.py",
+    "tests/e2e/test_cluster.py",
+    "tests/e2e/test_kills.py",
 )
 
 # On a busy machine OpenMP's threads spin while they wait for a core: one thread is up to a hundred times faster than two. Here
