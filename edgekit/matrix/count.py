@@ -46,6 +46,8 @@ def count_accuracies(
     launcher: Launcher,
     staging: Path,
     site: Site,
+    *,
+    rebuild: bool,
 ) -> tuple[dict[str, Report], dict[str, Path]]:
     """Count on labelled pictures how often each artifact that runs here is right.
 
@@ -56,6 +58,7 @@ def count_accuracies(
         launcher: of the workers.
         staging: for what goes with the run.
         site: says how many workers go side by side.
+        rebuild: count again, known or not.
 
     Returns:
         The reports of those that were counted, and the folder with each one's evaluation.json.
@@ -68,7 +71,7 @@ def count_accuracies(
         if not cell.subject.evaluation or reports[cell.name].runtime is None:
             continue
         key = key_of_accuracy(each.key, cell.subject)
-        if found := cache.find(key):
+        if found := None if rebuild else cache.find(key):
             counted[cell.name] = _with(reports[cell.name], read_json(found / FILE_NAME, _Counted).accuracy)
             evaluations[cell.name] = found
         else:
@@ -82,6 +85,7 @@ def count_accuracies(
                 continue
             counted[each.cell.name] = _with(report, judged.accuracy, judged.problem)
             if judged.accuracy:
+                cache.remove([key])
                 with cache.filling(key, "accuracy", each.cell.name) as content:
                     content.mkdir()
                     write_json(content / FILE_NAME, judged)

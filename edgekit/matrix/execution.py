@@ -30,6 +30,7 @@ from edgekit.matrix.site import Local, Preparation, Site
 from edgekit.matrix.verdict import give_verdict
 from edgekit.output import check_place, publish, staging_in
 from edgekit.payoff import note_slower
+from edgekit.precision import INT8
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 from edgekit.request import ProfileRequest
@@ -150,7 +151,7 @@ def execute(
         evaluations: Mapping[str, Path] = {}
         if not (plan.fail_fast and run.failed.is_set()):
             known = [Known(cell, each.folder, each.key) for cell in chosen if (each := made[cell.name]).folder and each.key]
-            counted, evaluations = count_accuracies(reports, known, plan.cache, launcher, staging, site)
+            counted, evaluations = count_accuracies(reports, known, plan.cache, launcher, staging, site, rebuild=plan.rebuild)
             reports |= counted
             reports |= _measure(run, reports, known)
         reports = note_slower(reports)
@@ -216,7 +217,7 @@ def _convert(run: _Run, cells: Sequence[Cell]) -> dict[str, Made]:
             futures = {
                 cell.name: pool.submit(_convert_cell, run, cell, key, prepared[subject])
                 for subject, waiting in missing.items()
-                for cell, key in sorted(waiting, key=lambda each: each[0].precision.startswith("int8"))
+                for cell, key in sorted(waiting, key=lambda each: each[0].precision == INT8)
             }
             made |= {name: future.result() for name, future in futures.items()}
         except BaseException:  # Ctrl-C too: nobody may go on waiting for what will not come

@@ -128,10 +128,11 @@ def test_a_changed_model_is_converted_alone(environment: dict[str, str], cli: Cl
 
 
 def test_rebuild_makes_all_again(environment: dict[str, str], cli: Cli, tmp_path: Path) -> None:
-    config = write_config(tmp_path, targets=["fake"])
+    config = write_config(tmp_path, targets=["fake"], more='evaluation = "digits"')
     assert cli("matrix", "-c", config, "-q", env=environment).code == 0
     again = cli("matrix", "-c", config, "--rebuild", env=environment)
-    assert "digits-fake-float32: convert" in again.stderr
+    for stage in ("convert", "evaluate", "latency"):
+        assert f"digits-fake-float32: {stage}" in again.stderr
 
 
 @pytest.mark.parametrize(
