@@ -41,6 +41,7 @@ class CellProgress:
         """Show all cells as waiting."""
         self._console = Console(stderr=True, quiet=quiet)
         self._rows = {cell: _Row() for cell in cells}
+        self._count = len(cells)  # rows of what cells share come to them
         self._lock = threading.Lock()
         self._is_live = self._console.is_terminal and not quiet
         self._live = Live(console=self._console, get_renderable=self._draw, refresh_per_second=4, transient=True)
@@ -79,7 +80,7 @@ class CellProgress:
                 seconds = row.seconds if row.stage == "done" else now - row.began
                 style = VERDICTS.get(row.result, "")
                 table.add_row(name, row.stage, f"{seconds:.0f}", Text(WORDS.get(row.result, row.result), style=style))
-        table.caption = f"{done} of {len(self._rows)} cells converted"
+        table.caption = f"{done} of {self._count} cells converted"
         table.caption_justify = "left"
         return table
 
