@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import threading
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 import edgekit
 from edgekit import registry
 from edgekit.document import read_json, write_json
-from edgekit.errors import EdgekitError, OutputError, TargetMissing, UsageError
+from edgekit.errors import EdgekitError, TargetMissing, UsageError
 from edgekit.job import offers, prepare_model
 from edgekit.latency import LatencyPlan
 from edgekit.launcher import Launcher, OnStage, launched, silent
@@ -25,10 +24,11 @@ from edgekit.matrix.cell import Cell, Subject, expand, select
 from edgekit.matrix.config import Config
 from edgekit.matrix.count import Known, count_accuracies
 from edgekit.matrix.fingerprint import key_of_artifact, key_of_latency, key_of_preparation, versions_of
+from edgekit.matrix.publication import name_lock, publish_cells
 from edgekit.matrix.record import CellResult, MatrixReport
 from edgekit.matrix.site import Local, Preparation, Site
 from edgekit.matrix.verdict import give_verdict
-from edgekit.output import check_place, publish, staging_in
+from edgekit.output import check_place, staging_in
 from edgekit.payoff import note_slower
 from edgekit.precision import INT8
 from edgekit.report import FILE_NAME as REPORT
@@ -155,7 +155,13 @@ def execute(
             reports |= counted
             reports |= _measure(run, reports, known)
         reports = note_slower(reports)
-        unsaved = _publish(run, made, reports, evaluations)
+        sources = {
+            name: [folder for folder in (each.folder, evaluations.get(name)) if folder]
+            for name, each in made.items()
+            if each.folder
+        }
+        with plan.cache.lock(name_lock(plan.output)):  # two runs may write to one folder
+            unsaved = publish_cells(sources, reports, plan.output, staging)
     results = []
     for cell in cells:
         if cell.name in left_out:
@@ -348,44 +354,3 @@ def _measure(run: _Run, reports: Mapping[str, Report], known: Sequence[Known]) -
             status=profiled.status if report.status == "passed" else report.status,
         )
     return measured
-
-
-def _publish(
-    run: _Run, made: Mapping[str, Made], reports: Mapping[str, Report], evaluations: Mapping[str, Path]
-) -> tuple[str, ...]:
-    """Put every artifact with its report into the output folder, unless it lies there already."""
-    unsaved = []
-    place = hashlib.sha256(bytes(run.plan.output.resolve())).hexdigest()
-    with run.plan.cache.lock(f"output-{place}"):  # two runs may write to one folder
-        for name, each in made.items():
-            if each.folder is None:
-                continue
-            sources = [each.folder, *([evaluations[name]] if name in evaluations else [])]
-            try:
-                _publish_cell(run, name, sources, reports[name])
-            except (OSError, OutputError) as error:
-                unsaved.append(f"{name}: {error}")
-    return tuple(unsaved)
-
-
-def _publish_cell(run: _Run, name: str, sources: Sequence[Path], report: Report) -> None:
-    fresh = run.staging / name
-    fresh.mkdir()
-    write_json(fresh / REPORT, report)
-    place = run.plan.output / name
-    if _is_published(place, sources, fresh / REPORT):
-        return
-    for folder in sources:
-        shutil.copytree(folder, fresh, ignore=shutil.ignore_patterns(REPORT), dirs_exist_ok=True)
-    publish(fresh, place, force=True)
-
-
-def _is_published(place: Path, sources: Sequence[Path], report: Path) -> bool:
-    """Whether a place has these files, by their sizes, and this report."""
-    try:
-        if (place / REPORT).read_bytes() != report.read_bytes():
-            return False
-        files = [(folder, path) for folder in sources for path in folder.rglob("*") if path.is_file() and path.name != REPORT]
-        return all((place / path.relative_to(folder)).stat().st_size == path.stat().st_size for folder, path in files)
-    except OSError:
-        return False

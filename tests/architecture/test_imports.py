@@ -109,6 +109,7 @@ ALLOWED = {
     "matrix.execution": set(),
     "matrix.fingerprint": {"msgspec"},
     "matrix.goal": set(),
+    "matrix.publication": set(),
     "matrix.record": set(),
     "matrix.site": set(),
     "matrix.verdict": set(),
