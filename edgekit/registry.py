@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +15,12 @@ GROUP = "edgekit.targets"
 OWN_TARGETS = ("coreml", "executorch", "onnx", "openvino")
 
 
+@cache
+def advertised() -> tuple[EntryPoint, ...]:
+    """What the installed distributions say, read once: with a hundred of them that takes 40 ms."""
+    return tuple(entry_points(group=GROUP))
+
+
 def installed() -> dict[str, EntryPoint]:
     """Entry points by target name, sorted. Imports nothing.
 
@@ -21,7 +28,7 @@ def installed() -> dict[str, EntryPoint]:
         TargetMissing: two distributions advertise one name.
     """
     found: dict[str, EntryPoint] = {}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+    for point in sorted(advertised(), key=lambda point: point.name):
         rival = found.setdefault(point.name, point)
         if rival.value != point.value:
             raise TargetMissing(

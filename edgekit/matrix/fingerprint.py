@@ -60,6 +60,7 @@ def key_of_latency(artifact: str, plan: LatencyPlan, num_threads: int, where: Ma
     return _digest("latency", artifact, asdict(plan), num_threads, where if isinstance(where, str) else asdict(where))
 
 
+@cache
 def versions_of(target: str) -> Mapping[str, str]:
     """Versions of what makes a target's artifacts, read from metadata: no SDK is imported."""
     distribution = registry.find(target).dist
@@ -151,6 +152,7 @@ def software_of(target: str | None = None) -> str:
     return "\n".join([*lines, f"{module}'s source {_code(module)[:12]}", *versions])
 
 
+@cache
 def _version(package: str) -> str:
     try:
         return metadata.version(package)

@@ -14,7 +14,7 @@ from edgekit.errors import TargetMissing, UsageError
 
 def advertise(monkeypatch: pytest.MonkeyPatch, *plugins: tuple[str, str]) -> None:
     points = EntryPoints(EntryPoint(name, value, registry.GROUP) for name, value in plugins)
-    monkeypatch.setattr(registry, "entry_points", lambda *, group: points.select(group=group))
+    monkeypatch.setattr(registry, "advertised", lambda: tuple(points.select(group=registry.GROUP)))
 
 
 def test_targets_are_listed_by_name_and_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
