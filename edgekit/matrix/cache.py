@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "EDGEKIT_CACHE"
 ENTRY, CONTENT = "entry.json", "content"
-Kind = Literal["preparation", "artifact", "accuracy", "latency"]
+Kind = Literal["preparation", "artifact", "accuracy", "latency", "profile"]
 
 
 @dataclass(frozen=True, slots=True)

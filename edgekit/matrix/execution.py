@@ -23,6 +23,7 @@ from edgekit.matrix.cache import Cache, link_tree
 from edgekit.matrix.cell import Cell, Subject, expand, select
 from edgekit.matrix.config import Config
 from edgekit.matrix.count import Known, count_accuracies
+from edgekit.matrix.expectation import expect_costs
 from edgekit.matrix.fingerprint import key_of_artifact, key_of_latency, key_of_preparation, versions_of
 from edgekit.matrix.publication import name_lock, publish_cells
 from edgekit.matrix.record import CellResult, MatrixReport
@@ -153,6 +154,8 @@ def execute(
             known = [Known(cell, each.folder, each.key) for cell in chosen if (each := made[cell.name]).folder and each.key]
             counted, evaluations = count_accuracies(reports, known, plan.cache, launcher, staging, site, rebuild=plan.rebuild)
             reports |= counted
+            if plan.measures:
+                reports |= expect_costs(reports, known, plan.cache, launcher, staging, site)
             reports |= _measure(run, reports, known)
         reports = note_slower(reports)
         sources = {

@@ -55,6 +55,11 @@ def key_of_accuracy(artifact: str, subject: Subject) -> str:
     return _digest("accuracy", artifact, _tree(Path(subject.evaluation)))
 
 
+def key_of_profile(artifact: str) -> str:
+    """Sha256 of the artifact's key: what its files cost depends on nothing else."""
+    return _digest("profile", artifact)
+
+
 def key_of_latency(artifact: str, plan: LatencyPlan, num_threads: int, where: Machine | str) -> str:
     """Sha256 of the artifact's key, how it is measured, and the machine, or the cluster, where."""
     return _digest("latency", artifact, asdict(plan), num_threads, where if isinstance(where, str) else asdict(where))

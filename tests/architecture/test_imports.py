@@ -107,6 +107,7 @@ ALLOWED = {
     "matrix.config": {"msgspec"},
     "matrix.count": set(),
     "matrix.execution": set(),
+    "matrix.expectation": set(),
     "matrix.fingerprint": {"msgspec"},
     "matrix.goal": set(),
     "matrix.publication": set(),

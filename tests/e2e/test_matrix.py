@@ -166,6 +166,19 @@ def test_a_worker_that_takes_too_long_is_ended(environment: dict[str, str], cli:
     assert "took longer than the 30 s of --timeout during: convert" in outcome.stdout
 
 
+def test_what_cannot_be_timed_here_says_where_it_is_expected_to_run(
+    environment: dict[str, str], cli: Cli, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path, targets=["coreml"])
+    assert cli("matrix", "-c", config, "-q", env=environment).code == 0
+    (cell,) = read_matrix(tmp_path / "out")["cells"]
+    if cell["report"]["runtime"]["kind"] == "reference":  # not on a Mac
+        assert cell["report"]["static_profile"]["macs"] > 0
+        assert cell["report"]["latency"] is None
+    again = cli("matrix", "-c", config, env=environment)
+    assert ": import" not in again.stderr
+
+
 def test_fail_fast_begins_nothing_more(environment: dict[str, str], cli: Cli, tmp_path: Path) -> None:
     config = write_config(tmp_path, targets=["fake", "onnx"], options={"fake": {"misbehave": "raise"}})
     cli("matrix", "-c", config, "--fail-fast", "--jobs", "1", "--rebuild", "-q", env=environment)
