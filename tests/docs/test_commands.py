@@ -35,14 +35,15 @@ def test_there_is_something_to_run() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES_WITH_COMMANDS, ids=lambda page: page.stem)
-def test_commands_work(page: Path, tmp_path: Path) -> None:
-    environment = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+def test_commands_work(page: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PATH": path, "EDGEKIT_CACHE": str(tmp_path_factory.mktemp("cache"))}
     for command in commands(page):
         done = subprocess.run(
             ["/bin/bash", "-ec", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    assert {path.name for path in tmp_path.iterdir()} <= {"out"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"out", "edgekit.toml", "edgekit.schema.json"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -61,6 +62,9 @@ def test_every_shown_flag_exists() -> None:
         "predict",
         "evaluate",
         "merge",
+        "matrix",
+        "cache rm",
+        "cache verify",
         "init",
         "compare",
         "inspect",
@@ -69,7 +73,7 @@ def test_every_shown_flag_exists() -> None:
         "devices",
         "doctor",
     ):
-        argv = [sys.executable, "-m", "edgekit", command, "--help"]
+        argv = [sys.executable, "-m", "edgekit", *command.split(), "--help"]
         helps[command] = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     everything = " ".join(helps.values()) + " --seed --epochs --output --help --version"
     for line in (REPOSITORY / "docs" / "reference" / "commands.md").read_text("utf-8").splitlines():
