@@ -70,7 +70,12 @@ def write_json(path: Path, record: Any) -> None:
     Raises:
         OutputError: the folder cannot be written.
     """
-    write_bytes(path, msgspec.json.format(msgspec.json.encode(record, enc_hook=_plain), indent=2) + b"\n")
+    write_bytes(path, encode_json(record))
+
+
+def encode_json(record: Any) -> bytes:
+    """A record as `write_json` writes it."""
+    return msgspec.json.format(msgspec.json.encode(record, enc_hook=_plain), indent=2) + b"\n"
 
 
 def write_bytes(path: Path, content: bytes) -> None:

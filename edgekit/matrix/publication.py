@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgekit.document import write_json
+from edgekit.document import encode_json, write_bytes
 from edgekit.errors import OutputError
 from edgekit.output import publish
 from edgekit.report import FILE_NAME as REPORT
@@ -43,22 +44,24 @@ def publish_cells(
 
 
 def _publish(name: str, folders: Sequence[Path], report: Report, output: Path, staging: Path) -> None:
-    fresh = staging / name
-    fresh.mkdir()
-    write_json(fresh / REPORT, report)
-    if _is_there(output / name, folders, fresh / REPORT):
+    content = encode_json(report)
+    if _is_there(output / name, folders, report, content):
         return
+    fresh = staging / name
     for folder in folders:
         shutil.copytree(folder, fresh, ignore=shutil.ignore_patterns(REPORT), dirs_exist_ok=True)
+    write_bytes(fresh / REPORT, content)
     publish(fresh, output / name, force=True)
 
 
-def _is_there(place: Path, folders: Sequence[Path], report: Path) -> bool:
-    """Whether a place has these files, by their sizes, and this report."""
+def _is_there(place: Path, folders: Sequence[Path], report: Report, content: bytes) -> bool:
+    """Whether a place has this report, all that lies beside it, and the artifact's files, by their sizes."""
     try:
-        if (place / REPORT).read_bytes() != report.read_bytes():
+        if (place / REPORT).read_bytes() != content:
             return False
-        files = [(folder, path) for folder in folders for path in folder.rglob("*") if path.is_file() and path.name != REPORT]
-        return all((place / path.relative_to(folder)).stat().st_size == path.stat().st_size for folder, path in files)
+        beside = {name for folder in folders for name in os.listdir(folder)}
+        return beside <= set(os.listdir(place)) and all(
+            os.stat(place / file.path).st_size == file.size_bytes for file in report.files
+        )
     except OSError:
         return False
