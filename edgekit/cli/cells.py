@@ -20,9 +20,9 @@ from edgekit.cli.show import VERDICTS, Output, new_table, parity_figures, print_
 from edgekit.errors import OutputError
 from edgekit.matrix.cell import Cell
 from edgekit.matrix.record import CellResult, MatrixReport
-from edgekit.report import Report
+from edgekit.matrix.wording import WORDS
+from edgekit.report import Report, Status
 
-WORDS = {"converted": "not verified"}
 ROWS = 24  # of the live table: those that run or have just ended
 
 
@@ -31,7 +31,7 @@ class _Row:
     stage: str = "waiting"
     began: float = 0.0
     seconds: float = 0.0
-    result: str = ""
+    result: Status | None = None
 
 
 class CellProgress:
@@ -60,7 +60,7 @@ class CellProgress:
 
     def finish(self, cell: str, report: Report) -> None:
         """Show what came of a cell."""
-        word = WORDS.get(report.status, report.status)
+        word = WORDS[report.status]
         if not self._is_live:
             self._console.print(f"{cell}: {word}", style=None, markup=False, highlight=False, soft_wrap=True)
             return
@@ -78,8 +78,8 @@ class CellProgress:
             ended = [(name, row) for name, row in self._rows.items() if row.stage == "done"]
             for name, row in [*ended[-(ROWS - len(running)) :], *running][-ROWS:]:
                 seconds = row.seconds if row.stage == "done" else now - row.began
-                style = VERDICTS.get(row.result, "")
-                table.add_row(name, row.stage, f"{seconds:.0f}", Text(WORDS.get(row.result, row.result), style=style))
+                result = Text(WORDS[row.result], style=VERDICTS[row.result]) if row.result else ""
+                table.add_row(name, row.stage, f"{seconds:.0f}", result)
         table.caption = f"{done} of {self._count} cells converted"
         table.caption_justify = "left"
         return table
@@ -126,7 +126,7 @@ def show_matrix(matrix: MatrixReport, folder: Path, unsaved: Sequence[str], *, j
     console = Output(soft_wrap=True)
     for cell in matrix.cells:
         if cell.reason:
-            console.print(f"{cell.name}: {WORDS.get(cell.outcome, cell.outcome)}: {cell.reason}", markup=False, highlight=False)
+            console.print(f"{cell.name}: {WORDS[cell.outcome]}: {cell.reason}", markup=False, highlight=False)
     reused = sum(cell.is_reused for cell in matrix.cells)
     console.print(
         f"{len(matrix.cells)} cells, {reused} of them known before, in {matrix.wall_seconds:.1f} s. "
@@ -141,7 +141,7 @@ def _table(cells: Sequence[CellResult]) -> Table:
     figures = ("SQNR dB", "drop", "MB", "p50 ms", "p95 ms")
     table = new_table("model", "target", "precision", "outcome", *figures, "", figures=figures)
     for cell in cells:
-        outcome = Text(WORDS.get(cell.outcome, cell.outcome), style=VERDICTS[cell.outcome])
+        outcome = Text(WORDS[cell.outcome], style=VERDICTS[cell.outcome])
         known = "known" if cell.is_reused else ""
         table.add_row(cell.model, cell.target, cell.precision, outcome, *_figures(cell.report), known)
     return table

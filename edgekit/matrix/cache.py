@@ -60,9 +60,19 @@ def default_root() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """A folder with one folder per result."""
+    """A folder with one folder per result.
+
+    Attributes:
+        root: the folder.
+        makes_again: earlier runs' results are not recalled, and are replaced.
+    """
 
     root: Path
+    makes_again: bool = False
+
+    def recall(self, key: str) -> Path | None:
+        """The folder of a result that need not be made; None where it is not known, or to be made again."""
+        return None if self.makes_again else self.find(key)
 
     def find(self, key: str) -> Path | None:
         """The result's folder, or None; its use is remembered."""
@@ -93,10 +103,25 @@ class Cache:
                     files = record_files(made / CONTENT, made / CONTENT)
                     now = datetime.now(UTC).isoformat(timespec="seconds")
                     write_json(made / ENTRY, Entry(key, kind, name, now, files))
-                    with suppress(FileExistsError):
-                        self._take_place(made, place)
+                    if self.makes_again:
+                        self.remove([key])
+                    self._take_place(made, place)
         except OSError as error:
             raise self._refusal(error) from error
+
+    def keep(self, key: str, kind: Kind, name: str, file_name: str, record: object) -> Path:
+        """Make a result of one record in one JSON file.
+
+        Returns:
+            The result's folder.
+
+        Raises:
+            OutputError: the cache cannot be written.
+        """
+        with self.filling(key, kind, name) as content:
+            content.mkdir()
+            write_json(content / file_name, record)
+        return self._place(key) / CONTENT
 
     def lock(self, key: str) -> BaseFileLock:
         """Who holds it may make the result; another run waits, and then finds it."""

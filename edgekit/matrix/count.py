@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.accuracy import Accuracy
-from edgekit.document import read_json, write_json
+from edgekit.document import read_json
 from edgekit.errors import EdgekitError
 from edgekit.launcher import Launcher, launched
 from edgekit.matrix.fingerprint import key_of_accuracy
@@ -46,8 +46,6 @@ def count_accuracies(
     launcher: Launcher,
     staging: Path,
     site: Site,
-    *,
-    rebuild: bool,
 ) -> tuple[dict[str, Report], dict[str, Path]]:
     """Count on labelled pictures how often each artifact that runs here is right.
 
@@ -58,7 +56,6 @@ def count_accuracies(
         launcher: of the workers.
         staging: for what goes with the run.
         site: says how many workers go side by side.
-        rebuild: count again, known or not.
 
     Returns:
         The reports of those that were counted, and the folder with each one's evaluation.json.
@@ -71,7 +68,7 @@ def count_accuracies(
         if not cell.subject.evaluation or reports[cell.name].runtime is None:
             continue
         key = key_of_accuracy(each.key, cell.subject)
-        if found := None if rebuild else cache.find(key):
+        if found := cache.recall(key):
             counted[cell.name] = _with(reports[cell.name], read_json(found / FILE_NAME, _Counted).accuracy)
             evaluations[cell.name] = found
         else:
@@ -85,12 +82,7 @@ def count_accuracies(
                 continue
             counted[each.cell.name] = _with(report, judged.accuracy, judged.problem)
             if judged.accuracy:
-                cache.remove([key])
-                with cache.filling(key, "accuracy", each.cell.name) as content:
-                    content.mkdir()
-                    write_json(content / FILE_NAME, judged)
-                if made := cache.find(key):
-                    evaluations[each.cell.name] = made
+                evaluations[each.cell.name] = cache.keep(key, "accuracy", each.cell.name, FILE_NAME, judged)
     return counted, evaluations
 
 

@@ -53,7 +53,6 @@ class MatrixPlan:
         skip: patterns of the cells not to run.
         jobs: conversions side by side; 0 for as many as fit.
         timeout_seconds: of one worker; None for any.
-        rebuild: make everything again.
         fail_fast: start nothing more after a failure.
         measures: measure latencies.
         scheduler: address of a Dask scheduler; None for this machine.
@@ -67,7 +66,6 @@ class MatrixPlan:
     skip: tuple[str, ...] = ()
     jobs: int = 0
     timeout_seconds: float | None = None
-    rebuild: bool = False
     fail_fast: bool = False
     measures: bool = True
     scheduler: str | None = None
@@ -152,7 +150,7 @@ def execute(
         evaluations: Mapping[str, Path] = {}
         if not (plan.fail_fast and run.failed.is_set()):
             known = [Known(cell, each.folder, each.key) for cell in chosen if (each := made[cell.name]).folder and each.key]
-            counted, evaluations = count_accuracies(reports, known, plan.cache, launcher, staging, site, rebuild=plan.rebuild)
+            counted, evaluations = count_accuracies(reports, known, plan.cache, launcher, staging, site)
             reports |= counted
             if plan.measures:
                 reports |= expect_costs(reports, known, plan.cache, launcher, staging, site)
@@ -212,7 +210,7 @@ def _convert(run: _Run, cells: Sequence[Cell]) -> dict[str, Made]:
                 raise
             made[cell.name] = Made(_blank(cell, error))
             continue
-        if known := None if run.plan.rebuild else _find(run, cell, key):
+        if known := _find(run, cell, key):
             made[cell.name] = known
         else:
             missing.setdefault(cell.subject, []).append((cell, key))
@@ -239,7 +237,7 @@ def _convert(run: _Run, cells: Sequence[Cell]) -> dict[str, Made]:
 
 
 def _find(run: _Run, cell: Cell, key: str) -> Made | None:
-    folder = run.plan.cache.find(key)
+    folder = run.plan.cache.recall(key)
     if folder is None:
         return None
     return Made(read_json(folder / REPORT, Report), folder, key, is_reused=True)
@@ -255,7 +253,7 @@ def _prepare(run: _Run, desk: ThreadPoolExecutor, subject: Subject, cells: Seque
 
     def prepare() -> None:
         key = key_of_preparation(subject, precisions)
-        if not run.plan.rebuild and (known := run.plan.cache.find(key)):
+        if known := run.plan.cache.recall(key):
             link_tree(known, folder)
             for offer in offered.values():
                 offer.set()
@@ -267,7 +265,6 @@ def _prepare(run: _Run, desk: ThreadPoolExecutor, subject: Subject, cells: Seque
         finally:
             for offer in offered.values():
                 offer.withdraw()
-        run.plan.cache.remove([key])
         with run.plan.cache.filling(key, "preparation", subject.name) as content:
             link_tree(folder, content)
 
@@ -281,10 +278,9 @@ def _convert_cell(run: _Run, cell: Cell, key: str, prepared: Preparation) -> Mad
     cache = run.plan.cache
     try:
         with cache.lock(key):  # another run may be making it right now
-            if not run.plan.rebuild and (known := _find(run, cell, key)):
+            if known := _find(run, cell, key):
                 run.on_made(cell.name, known.report)
                 return known
-            cache.remove([key])
             with cache.filling(key, "artifact", cell.name) as content:
                 report = run.site.convert(cell, content, prepared)
                 made = _keep(run, cell, key, prepared, report, content)
@@ -337,16 +333,12 @@ def _measure(run: _Run, reports: Mapping[str, Report], known: Sequence[Known]) -
         if report.runtime is None or report.runtime.kind == "reference":
             continue
         key = key_of_latency(each.key, plan, cell.num_threads, where)
-        found = None if run.plan.rebuild else run.plan.cache.find(key)
-        if found:
+        if found := run.plan.cache.recall(key):
             profiled: Report = read_json(found / REPORT, Report)
         else:
             profiled = run.site.profile(cell, ProfileRequest(cell.num_threads, plan), report, each.folder, run.staging)
             if profiled.latency:
-                run.plan.cache.remove([key])
-                with run.plan.cache.filling(key, "latency", cell.name) as content:
-                    content.mkdir()
-                    write_json(content / REPORT, profiled)
+                run.plan.cache.keep(key, "latency", cell.name, REPORT, profiled)
         measured[cell.name] = replace(
             report,
             latency=profiled.latency,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgekit.document import read_json, write_json
+from edgekit.document import read_json
 from edgekit.launcher import Launcher, launched
 from edgekit.matrix.cache import Cache
 from edgekit.matrix.count import Known
@@ -33,7 +33,7 @@ def expect_costs(
         if report.runtime is None or report.runtime.kind != "reference":
             continue
         key = key_of_profile(each.key)
-        if found := cache.find(key):
+        if found := cache.recall(key):
             profiled[each.cell.name] = _with(report, read_json(found / REPORT, Report))
         else:
             missing.append((each, key))
@@ -43,9 +43,7 @@ def expect_costs(
         told = list(pool.map(lambda each: _profile(each[0], reports[each[0].cell.name], launcher, staging), missing))
     for (each, key), found_report in zip(missing, told, strict=True):
         if not found_report.problem:
-            with cache.filling(key, "profile", each.cell.name) as content:
-                content.mkdir()
-                write_json(content / REPORT, found_report)
+            cache.keep(key, "profile", each.cell.name, REPORT, found_report)
         profiled[each.cell.name] = _with(reports[each.cell.name], found_report)
     return profiled
 

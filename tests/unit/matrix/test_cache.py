@@ -60,6 +60,23 @@ def test_the_first_of_two_stays(tmp_path: Path) -> None:
     assert (found / "file.txt").read_text() == "quick"
 
 
+def test_a_cache_that_makes_again_recalls_nothing_and_replaces(tmp_path: Path) -> None:
+    fill(Cache(tmp_path), "a", "old")
+    again = Cache(tmp_path, makes_again=True)
+    assert again.recall("a") is None
+    fill(again, "a", "new")
+    found = Cache(tmp_path).recall("a")
+    assert found
+    assert (found / "file.txt").read_text() == "new"
+
+
+def test_a_record_is_kept_as_a_file(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    folder = cache.keep("a", "accuracy", "cell", "figures.json", {"right": 3})
+    assert folder == cache.find("a")
+    assert (folder / "figures.json").read_text().split() == ["{", '"right":', "3", "}"]
+
+
 def test_an_entry_without_its_record_is_replaced(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     (tmp_path / "entries" / "a" / "content").mkdir(parents=True)
