@@ -89,7 +89,7 @@ def _show(known: Sequence[Known]) -> int:
         setting = row.setting
         parts = (
             setting.runtime,
-            setting.compute_unit,
+            setting.unit,
             setting.precision,
             f"threads {setting.threads or 'not told'}",
             setting.run,

@@ -15,6 +15,7 @@ from edgekit.projection.setting import Setting, precision_class, unit_class
 
 REQUIRED = ("source_id", "model", "precision", "runtime", "compute_unit", "threads", "device", "chipset", "latency_ms")
 _RUN = re.compile(r"run\d+")
+_CORES = {"1": "little", "2": "big"}  # what ncnn's benchmark calls powersave; 0 is all cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ def _figure(row: dict[str, str], line: int) -> Figure:
     latency = _number(row, "latency_ms", None, 1e-6, 1e9)
     source = row["source_id"]
     run = _RUN.match(row.get("note", "")) if source == "ncnn" else None
+    precision = precision_class(row["precision"])
     setting = Setting(
         runtime=row["runtime"],
         device=row["device"],
@@ -117,9 +119,10 @@ def _figure(row: dict[str, str], line: int) -> Figure:
         compute_unit=row["compute_unit"],
         threads=row["threads"],
         run=f"{row.get('as_of', '')} {run.group()}" if run else "",
-        unit_class=unit_class(row["compute_unit"]),
-        precision_class=precision_class(row["precision"]),
+        unit_class=unit_class(row["compute_unit"], precision),
+        precision_class=precision,
         year=_year(row.get("as_of", "")),
+        cores=_cores(row.get("note", "")) if source == "ncnn" else "",
     )
     return Figure(
         row.get("suggested_split", ""),
@@ -146,6 +149,11 @@ def _number(row: dict[str, str], name: str, default: float | None, least: float,
     if not least <= value <= most:  # false for NaN as well
         raise ValueError(f"{name} is {text}, not between {least:g} and {most:g}")
     return value
+
+
+def _cores(note: str) -> str:
+    found = re.search(r"powersave=(\d)", note)
+    return _CORES.get(found[1], "") if found else ""
 
 
 def _year(text: str) -> float:

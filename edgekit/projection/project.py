@@ -46,7 +46,7 @@ class Projection:
         device: name in the database.
         chipset: as the source has it.
         runtime: that the figures are of.
-        compute_unit: likewise.
+        compute_unit: likewise, and which cores where the measurement was bound to some.
         precision: likewise.
         threads: likewise; empty if the source does not tell.
         latency_ms: published or predicted.
@@ -125,8 +125,8 @@ def _standing_for(target: str, rows: list[Known]) -> list[Known]:
 def _latest(rows: list[Known]) -> list[Known]:
     last: dict[tuple[str, ...], Known] = {}
     for row in sorted(rows, key=lambda row: (row.setting.year, row.networks)):
-        last[row.setting.loosely] = row
-    return sorted(last.values(), key=lambda row: (row.setting.runtime, row.setting.compute_unit, row.setting.log2_threads))
+        last[*row.setting.loosely, row.setting.cores] = row
+    return sorted(last.values(), key=lambda row: (row.setting.runtime, row.setting.unit, row.setting.log2_threads))
 
 
 def _project(
@@ -186,7 +186,7 @@ def _published(row: Known, spec: MobileNetSpec) -> Published | None:
 
 
 def _where(setting: Setting) -> tuple[str, str, str, str, str, str]:
-    return setting.device, setting.chipset, setting.runtime, setting.compute_unit, setting.precision, setting.threads
+    return setting.device, setting.chipset, setting.runtime, setting.unit, setting.precision, setting.threads
 
 
 def _notes(setting: Setting, precision: str, target: str) -> tuple[str, ...]:

@@ -90,6 +90,7 @@ class Setting:
         unit_class: "cpu", "gpu" or "npu".
         precision_class: "float", "int8" or "int8 with int16 activations".
         year: of the measurement, with its fraction.
+        cores: which it was bound to, "big" or "little"; empty for any.
     """
 
     runtime: str
@@ -102,6 +103,7 @@ class Setting:
     unit_class: str
     precision_class: str
     year: float = field(default=2022.0, compare=False)
+    cores: str = ""
 
     @cached_property
     def runtime_class(self) -> str:
@@ -121,10 +123,15 @@ class Setting:
         """What two runs of one setting have in common."""
         return self.runtime, self.device, self.precision, self.compute_unit, self.threads
 
+    @property
+    def unit(self) -> str:
+        """The compute unit, and of a CPU the cores where the measurement was bound to some."""
+        return f"{self.compute_unit}, {self.cores} cores" if self.cores and self.unit_class == "cpu" else self.compute_unit
+
     @cached_property
     def core(self) -> str:
         """The core or the maker of the GPU, as far as it can be told from the description."""
-        return core_of(f"{self.chipset} {self.device}".lower(), self.unit_class)
+        return core_of(f"{self.chipset} {self.device}".lower(), self.unit_class, is_little=self.cores == "little")
 
     @cached_property
     def kind_of_core(self) -> str:
@@ -140,13 +147,19 @@ class Setting:
 
 
 @lru_cache(maxsize=4096)
-def core_of(text: str, unit: str) -> str:
-    """The core that a chip's description in small letters names, or the maker of its GPU; "?" if neither."""
+def core_of(text: str, unit: str, *, is_little: bool = False) -> str:
+    """The strongest core that a chip's description in small letters names, or the maker of its GPU; "?" if neither.
+
+    Args:
+        text: the description.
+        unit: "cpu", "gpu" or "npu".
+        is_little: the weakest core instead.
+    """
     if unit == "gpu":
         return next((name for name, pattern in GPUS if re.search(pattern, text)), "?")
     if re.search(APPLE, text) and "intel" not in text:  # Apple's A7 and A15 are no Cortex-A7 and -A15
         return "apple"
-    for core in CORES:  # a bare "x4" is four of something
+    for core in reversed(CORES) if is_little and unit == "cpu" else CORES:  # a bare "x4" is four of something
         if re.search(rf"cortex\W?{core}(ae)?\b" + (rf"|\b{core}(ae)?\b" if core.startswith("a") else ""), text):
             return core
     return next((name for pattern, name in NAMES if re.search(pattern, text)), "?")
@@ -162,17 +175,24 @@ def distance(first: Setting, second: Setting) -> float:
 
 
 def hardware_distance(first: Setting, second: Setting) -> float:
-    """How unlike the cores and the numbers of threads of two settings are, whatever their runtimes."""
+    """How unlike the cores, the ways to a GPU and the numbers of threads of two settings are, whatever their runtimes."""
     if first.unit_class == "gpu":
-        return 2.0 * (first.core != second.core)
+        return 2.0 * (first.core != second.core) + 4.0 * (first.compute_unit != second.compute_unit)
     cores = 0.0 if first.core == second.core else 2.0 if first.kind_of_core == second.kind_of_core else 4.0
     threads = 2.0 * abs(first.log2_threads - second.log2_threads) * (first.unit_class == "cpu")
     return cores + threads
 
 
-def unit_class(compute_unit: str) -> str:
-    """Of the many names, one of "cpu", "gpu" and "npu"."""
+def unit_class(compute_unit: str, precision: str) -> str:
+    """Of the many names, one of "cpu", "gpu" and "npu".
+
+    Args:
+        compute_unit: as the source has it.
+        precision: its class. The phones with NNAPI figures have accelerators of int8 only: NNAPI gives floats to the GPU.
+    """
     name = compute_unit.lower()
+    if "nnapi" in name and precision == "float":
+        return "gpu"
     if any(part in name for part in ("npu", "nnapi", "ane", "neural", "edgetpu", "edge tpu")):
         return "npu"
     return "gpu" if "gpu" in name else "cpu"

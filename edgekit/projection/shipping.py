@@ -44,7 +44,7 @@ def table_of(figures: Sequence[Figure], *, intervals: bool = True) -> dict[str, 
     for anchored in (True, False) if intervals else ():
         rehearsal += without_devices(panels, usable, anchored=anchored)
     settings = list(dict.fromkeys([*(figure.setting for figure in figures), *chips]))
-    settings.sort(key=lambda s: (s.device.lower(), s.runtime, s.compute_unit, s.precision, s.threads.zfill(3), s.run))
+    settings.sort(key=lambda s: (s.device.lower(), s.runtime, s.compute_unit, s.precision, s.threads.zfill(3), s.cores, s.run))
     sources = list(dict.fromkeys((f.source_id, f.source.partition("#L")[0], f.licence) for f in figures))
     networks = list(dict.fromkeys(figure.network for figure in figures))
     statistics = list(dict.fromkeys(figure.statistic for figure in figures))
@@ -85,7 +85,7 @@ def _row(setting: Setting, figures: list[list[Any]], panel: Panel | None, model:
         }
     fields = [setting.runtime, setting.device, setting.chipset, setting.precision, setting.compute_unit, setting.threads]
     fields += [setting.run, setting.unit_class, setting.precision_class]
-    return {"setting": [*fields, round(setting.year, 2)], "tier": tier, "figures": figures, "costs": costs}
+    return {"setting": [*fields, round(setting.year, 2), setting.cores], "tier": tier, "figures": figures, "costs": costs}
 
 
 def _described(figures: Sequence[Figure], measured: set[str]) -> list[Setting]:

@@ -29,6 +29,15 @@ def test_a_figure_is_read(tmp_path: Path) -> None:
     assert (figure.latency_ms, figure.network.name, figure.setting.core, figure.line) == (12.5, "mobilenet_v2", "a76", 2)
 
 
+@pytest.mark.parametrize(("powersave", "cores"), [("0", ""), ("1", "little"), ("2", "big"), ("7", "")])
+def test_ncnn_tells_which_cores_it_was_bound_to(tmp_path: Path, powersave: str, cores: str) -> None:
+    row = f"{GOOD.format(ms='3')}run2;powersave={powersave};loops=8"
+    (figure,) = read_figures(written(tmp_path, row.replace("us,", "ncnn,", 1)))
+    assert figure.setting.cores == cores
+    (other,) = read_figures(written(tmp_path, row))  # the same words of another source mean nothing
+    assert other.setting.cores == ""
+
+
 @pytest.mark.parametrize("ms", ["nan", "inf", "-1", "0", "", "fast", "1e999", "1,5"])
 def test_a_latency_that_cannot_be_is_refused_with_its_line(tmp_path: Path, ms: str) -> None:
     path = written(tmp_path, GOOD.format(ms="3"), GOOD.format(ms=f'"{ms}"'))
@@ -111,3 +120,16 @@ def test_a_network_that_nobody_knows_is_kept_by_its_name(tmp_path: Path) -> None
 )
 def test_a_core_is_told_from_a_description_and_not_from_numbers_in_it(chip: str, unit: str, core: str) -> None:
     assert core_of(chip.lower(), unit) == core
+
+
+@pytest.mark.parametrize(
+    ("chip", "core"),
+    [
+        ("Rockchip RK3588 (Quad Core A76 2.4GHz + Quad Core A55 1.8GHz)", "a55"),
+        ("MediaTek Dimensity 9300 (Cortex-X4 3.25 GHz + 2.85 GHz x 3 + Cortex-A720 2.0 GHz x 4)", "a720"),
+        ("RDK X3 Module (Cortex-A53 1.5GHz x 4)", "a53"),
+        ("Loongson 3A4000 (GS464V 1.8GHz * 4 with MSA128)", "loong"),
+    ],
+)
+def test_the_little_core_is_the_weakest_that_is_named(chip: str, core: str) -> None:
+    assert core_of(chip.lower(), "cpu", is_little=True) == core

@@ -184,15 +184,29 @@ def test_likeness_counts_cores_threads_and_years() -> None:
     assert distance(first, setting("four", chipset="Cortex-A78")) < distance(first, far[0])
 
 
+def test_little_cores_are_those_of_a_little_chip() -> None:
+    chip = "Rockchip RK3588 (Cortex-A76 2.4GHz x 4 + Cortex-A55 1.8GHz x 4)"
+    big, little = setting("one", chipset=chip, cores="big"), setting("one", chipset=chip, cores="little")
+    assert (big.unit, little.unit) == ("cpu, big cores", "cpu, little cores")
+    assert distance(little, setting("two", chipset="Cortex-A55")) == 0 < distance(little, big)
+
+
+def test_two_ways_to_one_gpu_are_unlike() -> None:
+    ways = [setting("one", chipset="Adreno", unit_class="gpu", compute_unit=unit) for unit in ("gpu(opencl)", "nnapi")]
+    assert distance(ways[0], ways[0]) == 0 < distance(*ways)
+
+
 @pytest.mark.parametrize(
     ("unit", "precision", "expected"),
     [
         ("cpu (big cores)", "fp32", ("cpu", "float")),
         ("gpu(vulkan)", "int8 (uint8 per-tensor)", ("gpu", "int8")),
         ("nnapi", "w8a8", ("npu", "int8")),
+        ("nnapi", "fp32", ("gpu", "float")),
         ("ALL (ANE/GPU/CPU)", "fp16", ("npu", "float")),
         ("igpu", "w8a16_mixed_int16", ("gpu", "int8 with int16 activations")),
     ],
 )
 def test_names_of_units_and_precisions_are_understood(unit: str, precision: str, expected: tuple[str, str]) -> None:
-    assert (unit_class(unit), precision_class(precision)) == expected
+    kind = precision_class(precision)
+    assert (unit_class(unit, kind), kind) == expected
