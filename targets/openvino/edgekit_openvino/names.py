@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _KINDS: dict[str, Kind] = {"Convolution": "conv", "GroupConvolution": "conv", "MatMul": "linear", "ReduceMean": "pool"}
 _LINEAR = {"MatMul", "FullyConnected", "FullyConnectedCompressed"}  # these two are OpenVINO's own
 _PRODUCTS = {"Convolution", "GroupConvolution", *_LINEAR}
+# What OpenVINO puts behind the name of a product of bytes whose scale it has moved behind it (low_precision_transformations).
+_SCALED = "/DequantizationMultiply"
 
 
 def name_products(model: Any, exported: ExportedProgram) -> None:
@@ -51,7 +53,7 @@ def find_module(originals: Sequence[str], layer_type: str) -> str:
     """
     named = {*_KINDS, "Add"} if layer_type in _LINEAR else set(_KINDS)
     for original in originals:
-        module, _, kind = original.rpartition("/")
+        module, _, kind = original.removesuffix(_SCALED).rpartition("/")
         if module and kind in named:
             return module
     return f"an unnamed {layer_type}" if layer_type in _PRODUCTS else BEFORE
