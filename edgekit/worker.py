@@ -25,6 +25,7 @@ from edgekit.board import measurement
 from edgekit.desk import Desk, Line
 from edgekit.document import write_json
 from edgekit.errors import EdgekitError
+from edgekit.garbage import collect_rarely
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 
@@ -43,6 +44,7 @@ MODES = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one mode on one folder."""
+    collect_rarely()
     parser = argparse.ArgumentParser(prog="edgekit.worker")
     parser.add_argument("mode", choices=MODES)
     for name in ("artifact", "work", "shared", "reference"):

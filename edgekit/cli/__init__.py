@@ -13,6 +13,7 @@ import typer
 from edgekit import __version__
 from edgekit.cli import artifact, cache, compare, convert, describe, devices, evaluate, init, matrix, profile, train
 from edgekit.errors import EdgekitError
+from edgekit.garbage import collect_rarely
 
 app = typer.Typer(
     name="edgekit",
@@ -52,6 +53,7 @@ def _edgekit(
 
 def main() -> None:
     """Run the command line. Every exception ends here, as one message and an exit code."""
+    collect_rarely()
     for number in (signal.SIGTERM, signal.SIGHUP):  # a cancelled CI job, a closed terminal: clean up as for Ctrl-C
         signal.signal(number, signal.default_int_handler)
     if sys.stdout:

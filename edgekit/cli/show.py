@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 import rich.progress
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -131,8 +130,7 @@ def new_table(*headings: str, figures: Collection[str] = ()) -> Table:
 
 def print_table(table: Table) -> None:
     """Print a table at its natural width, however narrow the terminal: a figure cut to "1..." is no figure."""
-    console = Output(width=1000)
-    console.print(table, width=Measurement.get(console, console.options, table).maximum)
+    Output(width=1000).print(table)
 
 
 def _print_table(results: Sequence[Result]) -> None:

@@ -42,7 +42,7 @@ def expect_costs(
     with launched(launcher, site.slots) as pool:
         told = list(pool.map(lambda each: _profile(each[0], reports[each[0].cell.name], launcher, staging), missing))
     for (each, key), found_report in zip(missing, told, strict=True):
-        if not found_report.problem:
+        if found_report.problem in (None, reports[each.cell.name].problem):  # else the profile's own: it may go well next time
             cache.keep(key, "profile", each.cell.name, REPORT, found_report)
         profiled[each.cell.name] = _with(reports[each.cell.name], found_report)
     return profiled

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import re
-from collections.abc import Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from importlib import metadata, util
@@ -16,11 +15,12 @@ import msgspec
 
 import edgekit
 from edgekit import registry
-from edgekit.document import sha256_of
 from edgekit.errors import InputError, UsageError
 from edgekit.latency import LatencyPlan
 from edgekit.machine import Machine
+from edgekit.matrix.cache import default_root
 from edgekit.matrix.cell import EMBEDDED, Cell, Subject
+from edgekit.matrix.digest import Digests
 from edgekit.mobilenet.hub import download, is_hub_id
 from edgekit.precision import INT8
 
@@ -77,7 +77,7 @@ def versions_of(target: str) -> Mapping[str, str]:
 
 def _model(subject: Subject) -> object:
     overrides = subject.overrides
-    labels = sha256_of(Path(overrides.labels)) if overrides.labels else ""
+    labels = _tree_of(overrides.labels)
     return [subject.name, _checkpoint(subject.model), asdict(overrides) | {"labels": labels}, _tree_of(subject.images)]
 
 
@@ -118,8 +118,8 @@ def _tree(path: Path) -> str:
             files = [each for each in sorted(path.rglob("*")) if each.is_file() and not _is_hidden(each, path)]
             return _digest(*zip((each.relative_to(path).as_posix() for each in files), _sha256(files), strict=True))
         if path.suffix.lower() in _PICTURE_LISTS:
-            return _digest(sha256_of(path), *_sha256(list(_listed(path))))
-        return sha256_of(path)
+            return _digest(*_sha256([path, *_listed(path)]))
+        return _sha256([path])[0]
     except OSError as error:
         raise InputError(f"cannot read {error.filename or path}: {error.strerror}") from error
 
@@ -136,9 +136,13 @@ def _listed(path: Path) -> Iterator[Path]:
             yield named
 
 
-def _sha256(paths: Collection[Path]) -> list[str]:
-    with ThreadPoolExecutor() as pool:  # hashing lets other threads run
-        return list(pool.map(sha256_of, paths))
+def _sha256(paths: Sequence[Path]) -> list[str]:
+    return _digests().sha256_of(paths)
+
+
+@cache
+def _digests() -> Digests:
+    return Digests(default_root())
 
 
 @cache

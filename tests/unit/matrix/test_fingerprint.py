@@ -22,9 +22,11 @@ pytest.importorskip("edgekit_onnx", reason="a key needs an installed target")
 
 
 @pytest.fixture(autouse=True)
-def _fresh() -> None:
+def _fresh(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are hashed once in a run; here they change."""
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
     fingerprint._tree.cache_clear()
+    fingerprint._digests.cache_clear()
 
 
 @pytest.fixture
