@@ -50,12 +50,14 @@ def read_json(path: Path, kind: type[_Record]) -> _Record:
     """
     try:
         content = path.read_bytes()
-        found = msgspec.json.decode(content, type=_Versioned)
-        if found.schema_version is not None and found.schema_version != SCHEMA_VERSION:
-            raise InputError(
-                f"{path} has schema version {found.schema_version}; this edgekit reads version {SCHEMA_VERSION}. Convert again"
-            )
-        return msgspec.json.decode(content, type=kind)
+        try:
+            record = msgspec.json.decode(content, type=kind)
+        except msgspec.ValidationError:
+            _check_version(path, content)  # a reason that says more, if there is one
+            raise
+        if getattr(record, "schema_version", None) != SCHEMA_VERSION:  # or this kind of record does not say
+            _check_version(path, content)
+        return record
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -100,6 +102,12 @@ def _plain(value: Any) -> Any:
         if isinstance(value, kind):
             return kind(value)
     raise TypeError(f"{type(value).__name__} has no place in a report")
+
+
+def _check_version(path: Path, content: bytes) -> None:
+    found = msgspec.json.decode(content, type=_Versioned).schema_version
+    if found not in (None, SCHEMA_VERSION):
+        raise InputError(f"{path} has schema version {found}; this edgekit reads version {SCHEMA_VERSION}. Convert again")
 
 
 class _Versioned(msgspec.Struct):
