@@ -60,7 +60,7 @@ def rm(
         list[str] | None, typer.Argument(help="The first characters of keys, as `ls` shows them, or names.", metavar="[KEY]...")
     ] = None,
     older_than: Annotated[str | None, typer.Option("--older-than", help="Not used for so long: 12h, 30d.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All results.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All results, and the sha256s of files.")] = False,
 ) -> int:
     """Delete results. What is needed again is made again."""
     from datetime import UTC, datetime, timedelta
@@ -68,6 +68,7 @@ def rm(
     from edgekit.cli.show import print_lines
     from edgekit.errors import UsageError
     from edgekit.matrix.cache import Cache, default_root
+    from edgekit.matrix.digest import Digests
 
     if not keys and older_than is None and not everything:
         raise UsageError("say which results: keys or names as `edgekit cache ls` shows them, --older-than 30d, or --all")
@@ -86,6 +87,7 @@ def rm(
     found.remove([each.key for each in chosen])
     if everything:
         found.remove(list(found.verify()))
+        Digests(found.root).forget()
     print_lines(f"deleted {len(chosen)} of {len(entries)} results, {sum(each.size_bytes for each in chosen) / 1e6:.1f} MB")
     return 0
 

@@ -56,6 +56,12 @@ class Digests:
                 self._keep(settled)
         return [(digest or made[path]).sha256 for path, digest in zip(paths, found, strict=True)]
 
+    def forget(self) -> None:
+        """Read every file again from now on."""
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+        self.__dict__.pop("_known", None)
+
     @cached_property
     def _known(self) -> dict[str, Digest]:
         try:

@@ -94,3 +94,12 @@ def test_files_that_are_gone_are_forgotten(tmp_path: Path, file: Path) -> None:
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Digests(tmp_path / "cache").sha256_of([tmp_path / "nothing"])
+
+
+def test_what_is_forgotten_is_read_again(tmp_path: Path, file: Path, reads: list[Path]) -> None:
+    digests = Digests(tmp_path)
+    for _ in range(2):
+        digests.sha256_of([file])
+        digests.forget()
+    assert reads == [file, file]
+    assert not (tmp_path / FILE_NAME).exists()
