@@ -66,7 +66,7 @@ class Digests:
     def _known(self) -> dict[str, Digest]:
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=dict[str, Digest])
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return {}
 
     def _recall(self, path: Path) -> Digest | None:
@@ -76,7 +76,7 @@ class Digests:
     def _keep(self, made: Mapping[Path, Digest]) -> None:
         self._known.update((os.path.abspath(path), digest) for path, digest in made.items())
         there = {path: digest for path, digest in self._known.items() if os.path.exists(path)}
-        with suppress(OSError):
+        with suppress(OSError, UnicodeEncodeError):  # a name need not be text
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with scratch_in(self._path.parent) as scratch:
                 (scratch / FILE_NAME).write_bytes(msgspec.json.encode(there))

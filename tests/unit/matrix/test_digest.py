@@ -71,7 +71,7 @@ def test_what_changed_just_now_is_not_remembered(
     assert reads == [file, file]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": 1}', b"\xff", b'{"a": [1, 2, 3, 4]}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": 1}', b"\xff", b'{"\xff": 1}', b'{"a": [1, 2, 3, 4]}'])
 def test_a_broken_memory_is_no_memory(tmp_path: Path, file: Path, content: bytes) -> None:
     (tmp_path / FILE_NAME).write_bytes(content)
     assert Digests(tmp_path).sha256_of([file]) == [sha256_of(file)]
@@ -81,6 +81,13 @@ def test_a_broken_memory_is_no_memory(tmp_path: Path, file: Path, content: bytes
 def test_without_a_place_to_remember_it_is_slower_and_right(tmp_path: Path, file: Path) -> None:
     (tmp_path / "taken").write_text("a file, no folder")
     assert Digests(tmp_path / "taken").sha256_of([file, file]) == [sha256_of(file)] * 2
+
+
+def test_a_name_that_is_no_text_is_not_remembered(tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"weights-\xff")
+    file.write_bytes(b"weights")
+    for _ in range(2):
+        assert Digests(tmp_path / "cache").sha256_of([file]) == [sha256_of(file)]
 
 
 def test_files_that_are_gone_are_forgotten(tmp_path: Path, file: Path) -> None:
