@@ -40,8 +40,8 @@ check: $(READY)
 	for file in conftest.py targets/*/tests/conftest.py; do $(BIN)/mypy $$file || exit 1; done # apart: they have one name
 
 # Debian's arm64 packages, aarch64 wheels and a C++ runner, all in build/arm: nothing is installed.
-$(ARM): $(READY) tests/arm/root.py tests/arm/cpu.py tests/arm/run_pte.cpp
-	$(BIN)/python -m tests.arm.root build/arm
+$(ARM): $(READY) tests/arm/sysroot.py tests/arm/cpu.py tests/arm/run_pte.cpp
+	$(BIN)/python -m tests.arm.sysroot build/arm
 
 test-arm: $(ARM)
 	EDGEKIT_REQUIRE_ARM=1 $(BIN)/python -m pytest tests/arm --numprocesses 2 --dist loadgroup

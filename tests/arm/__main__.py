@@ -18,7 +18,7 @@ from edgekit.parity import Parity
 from edgekit.report import FILE_NAME, Report
 from tests.arm.cpu import CPUS
 from tests.arm.emulation import Emulator
-from tests.arm.root import DEFAULT
+from tests.arm.sysroot import DEFAULT
 
 ROW = "{:24} {:11} {:10} {:10} {:>8} {:>8} {:7} {}"
 

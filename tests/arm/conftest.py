@@ -11,7 +11,7 @@ import pytest
 
 from tests.arm.cpu import CORTEX_A76
 from tests.arm.emulation import Emulator
-from tests.arm.root import DEFAULT, READY, TOOLS
+from tests.arm.sysroot import DEFAULT, READY, TOOLS
 
 TARGETS = ("executorch", "onnx", "openvino")  # Core ML runs on Apple's systems alone
 PRECISIONS = ("float32", "float16", "int8")

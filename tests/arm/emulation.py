@@ -21,7 +21,7 @@ from edgekit.reference import Outputs, load_reference
 from edgekit.target import Target
 from tests.arm.cpu import Cpu
 from tests.arm.instruction import count_products
-from tests.arm.root import REPOSITORY, python_of
+from tests.arm.sysroot import REPOSITORY, python_of
 
 SECONDS = 600
 
@@ -44,7 +44,7 @@ class Emulator:
     """One emulated CPU.
 
     Attributes:
-        folder: as `tests.arm.root` makes it.
+        folder: as `tests.arm.sysroot` makes it.
         cpu: which.
     """
 

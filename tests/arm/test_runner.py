@@ -10,7 +10,7 @@ import pytest
 
 from tests.arm.cpu import CPUS, Cpu
 from tests.arm.emulation import Emulator
-from tests.arm.root import python_of
+from tests.arm.sysroot import python_of
 
 REFUSED, USAGE = 1, 2
 

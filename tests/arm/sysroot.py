@@ -1,6 +1,6 @@
 """Makes a folder in which arm64 programs run on this machine, without a board and without changing the system.
 
-    python -m tests.arm.root build/arm
+    python -m tests.arm.sysroot build/arm
 
 apt, with this system's sources and a state of its own, fetches Debian's arm64 packages, which are unpacked and not installed; pip
 fetches the runtimes' aarch64 wheels; Debian's cross compiler builds the runner for ExecuTorch. It needs no root rights.
