@@ -318,6 +318,7 @@ def _blank(cell: Cell, error: EdgekitError | None = None) -> Report:
     """A report of a cell that came to nothing."""
     problem = Problem("capture", type(error).__name__, str(error)) if error else None
     status = "skipped" if isinstance(error, TargetMissing) else "failed"
+    # one of two words: mypy cannot know
     return Report(cell.subject.name, cell.target, cell.precision, status, describe_machine(), problem=problem)  # type: ignore[arg-type]
 
 

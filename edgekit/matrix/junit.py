@@ -42,10 +42,10 @@ def render_junit(matrix: MatrixReport) -> bytes:
         for cells in row.values():
             suite.add_testcases([_case(cell) for cell in cells])
         document.add_testsuite(suite)
-    document.update_statistics()  # type: ignore[no-untyped-call]
+    document.update_statistics()  # type: ignore[no-untyped-call]  # junitparser has no types
     for each in (document, *document):
         each.time = round(each.time, 3)  # sums of seconds; the schema takes no exponents
-    text: bytes = document.tostring()  # type: ignore[no-untyped-call]
+    text: bytes = document.tostring()  # type: ignore[no-untyped-call]  # likewise
     return text if text.startswith(b"<?xml") else DECLARATION + text  # with lxml, junitparser writes it
 
 

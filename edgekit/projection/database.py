@@ -126,7 +126,7 @@ def read_database() -> Database:
     return from_plain(json.loads(files(__package__).joinpath(TABLE).read_text("utf-8")))
 
 
-def from_plain(content: dict[str, list]) -> Database:  # type: ignore[type-arg]
+def from_plain(content: dict[str, list]) -> Database:  # type: ignore[type-arg]  # JSON: lists of anything
     """The database in the table's compact form: `shipping` writes it."""
     sources = [Source(*row) for row in content["sources"]]
     networks = content["networks"]

@@ -76,18 +76,19 @@ class Window:
         """Load a file afresh; what was logged before is forgotten."""
         self.driver.get("about:blank")
         for kind in ("browser", "performance"):
-            self.driver.get_log(kind)  # type: ignore[no-untyped-call]
+            self.driver.get_log(kind)  # type: ignore[no-untyped-call]  # selenium types it not
         self.driver.get(f"{path.as_uri()}{fragment}")
 
     def fetched(self) -> list[str]:
         """Addresses that were asked for since the file was opened."""
+        # likewise: mypy cannot know
         messages = [json.loads(each["message"])["message"] for each in self.driver.get_log("performance")]  # type: ignore[no-untyped-call]
         sent = [each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"]
         return [url for url in sent if not url.startswith("data:")]
 
     def complaints(self) -> list[str]:
         """What the browser's console says."""
-        return [each["message"] for each in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
+        return [each["message"] for each in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]  # likewise
 
     def ask(self, script: str) -> Any:
         """Run a function's body in the page."""

@@ -40,6 +40,7 @@ class AtHand(Launcher):
         assert mode == "evaluate"
         assert isinstance(request, EvaluateRequest)
         if self.answers is None:
+            # a stand-in, untyped: mypy cannot know
             return blank(Problem("evaluate", "EdgekitError", "the worker was killed", "its last line"))  # type: ignore[no-any-return]
         np.savez(work / SCORES, values=self.answers, seconds=0.5)
         return Report("digits", "fake", "float32", "converted", describe_machine(), runtime=self.runtime)

@@ -29,7 +29,7 @@ class share_constants(AbstractGraphPass):  # type: ignore[misc]  # noqa: N801  #
             _share(function)
 
 
-@block_context_manager  # type: ignore[untyped-decorator]
+@block_context_manager  # type: ignore[untyped-decorator]  # coremltools has no types
 def _share(block: Any) -> None:
     first: dict[tuple[Any, ...], Any] = {}
     for operation in list(block.operations):

@@ -97,6 +97,7 @@ def stored(package: Path) -> dict[str, tuple[Array, Array]]:
     for operation in operations_of(package):
         if operation.type == COMPRESSED_WEIGHT:
             (values,), (scales,) = operation.inputs["quantized_data"], operation.inputs["scale"]
+            # constants here, never None: mypy cannot know
             found[operation.outputs[0].name] = np.asarray(values.value), np.asarray(scales.value)  # type: ignore[union-attr]
     return found
 

@@ -12,7 +12,7 @@ from edgekit_coreml.reference.ops import OPS
 from edgekit_coreml.reference.ops.unsupported import UNSUPPORTED
 from edgekit_coreml.sdk import import_coremltools
 
-ct = import_coremltools()
+ct = import_coremltools()  # first, for the modules below would import it without its precautions
 
 from coremltools.converters.mil.mil import types  # noqa: E402
 from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry  # noqa: E402

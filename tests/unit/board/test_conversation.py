@@ -64,6 +64,7 @@ def test_what_is_printed_later_is_an_error() -> None:
     ("message", "kind", "told"),
     [
         ({"refused": "python", "found": "3.9.2", "executable": "/usr/bin/python3"}, TargetMissing, "/usr/bin/python3 is 3.9.2"),
+        # S108: a name in a message, no file
         ({"refused": "disk", "folder": "/tmp/x", "reason": "No space left on device"}, OutputError, "set TMPDIR"),  # noqa: S108
         ({"refused": "folder", "folder": "/", "reason": "Read-only file system"}, OutputError, "Read-only file system"),
         (
@@ -98,7 +99,7 @@ def test_a_refused_artifact_is_a_result() -> None:
 
 def test_a_folder_that_stays_is_told() -> None:
     (note,) = converse(HELLO, FACTS, {**GONE, "left": True}).notes
-    assert "/tmp/edgekit-board-x on board could not be removed" in note  # noqa: S108
+    assert "/tmp/edgekit-board-x on board could not be removed" in note  # noqa: S108  # a name, no file
 
 
 @pytest.mark.parametrize(

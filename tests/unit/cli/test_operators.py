@@ -27,7 +27,7 @@ NO_TIMES = OperatorTimes(0, untold="this runtime tells nothing")
 
 
 def result(folder: Path, target: str, report: Report, *, version: str = "v2") -> Result:
-    spec = MobileNetSpec(version, 0.35, 32)  # type: ignore[arg-type]
+    spec = MobileNetSpec(version, 0.35, 32)  # type: ignore[arg-type]  # one of the versions
     card = ModelCard("m", "m", "0" * 64, "classification", spec, Preprocessing("RGB", (0.5,) * 3, (0.5,) * 3), ())
     tensors = (TensorSpec("image", (1, 3, 32, 32), "float32", "NCHW"),)
     manifest = Manifest(1, "0", card, target, "a format", "float32", "model", tensors, tensors, (), {}, (), {})
@@ -43,6 +43,7 @@ def report() -> Report:
 
 
 def test_targets_stand_side_by_side(report: Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # fields by name: mypy cannot know
     latency = Latency(**dict.fromkeys(Latency.__dataclass_fields__, 4.0) | {"doubts": ("it spreads",)})  # type: ignore[arg-type]
     show_operators(
         [

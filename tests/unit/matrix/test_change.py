@@ -66,13 +66,14 @@ def cell(report: Report | None = None, **changed: object) -> CellResult:
 def with_report(before: CellResult, key: str = "bb", **changed: object) -> CellResult:
     """The cell of an artifact that was made anew, with another report."""
     assert before.report
-    report = replace(before.report, **changed)  # type: ignore[arg-type]
+    report = replace(before.report, **changed)  # type: ignore[arg-type]  # fields by name
     if "files" not in changed:
         report = replace(report, files=(FileRecord("model.onnx", 1_000_000, f"{key}" * 32),))
     return replace(before, key=key, report=report)
 
 
 def timed(p50_ms: float, **how: object) -> CellChange:
+    # arguments by name: mypy cannot know
     return compare_cells(cell(), with_report(cell(), latency=latency(p50_ms, **how)))  # type: ignore[arg-type]
 
 
@@ -252,7 +253,7 @@ def test_what_was_left_out_on_purpose_is_not_worse() -> None:
 
 
 def goal(verdict: str, limit: float = 1.0) -> GoalResult:
-    return GoalResult("max_size_mb", limit, 1.0, verdict)  # type: ignore[arg-type]
+    return GoalResult("max_size_mb", limit, 1.0, verdict)  # type: ignore[arg-type]  # one of the words
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def report(kind: RuntimeKind, *, passed: bool = True, p95_ms: float | None = Non
 def cell(made: Report | None, name: str = NAME, limits: Limits = LIMITS, **changed: object) -> CellResult:
     first = CellResult(name, "digits", None, "coreml", "float16", "aa", "passed", "", 0, False, (), made)
     first = give_verdict(made, limits).on(first) if made else first
-    return replace(first, **changed)  # type: ignore[arg-type]
+    return replace(first, **changed)  # type: ignore[arg-type]  # fields by name
 
 
 def output(tmp_path: Path, name: str, *cells: CellResult, beside: Report | None = None) -> Path:

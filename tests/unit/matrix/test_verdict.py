@@ -23,6 +23,7 @@ REPORT = replace(
     accuracy=Accuracy(100, share(90, 100), share(99, 100), drop=Drop(1.5, 0.0, 3.0)),
     runtime=RuntimeInfo("runtime", "1.0", "CPU", "float32", delegated_fraction=0.8),
 )
+# the report has a runtime: mypy cannot know
 BARE = replace(REPORT, parity=None, latency=None, accuracy=None, runtime=replace(REPORT.runtime, delegated_fraction=None))  # type: ignore[type-var]
 
 

@@ -32,7 +32,7 @@ def setting(device: str, **others: object) -> Setting:
         "unit_class": "cpu",
         "precision_class": "float",
     }
-    return Setting(**(fields | others))  # type: ignore[arg-type]
+    return Setting(**(fields | others))  # type: ignore[arg-type]  # fields by name
 
 
 def figure(where: Setting, name: str, latency_ms: float, line: int = 2) -> Figure:
