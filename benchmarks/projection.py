@@ -4,8 +4,9 @@
     python benchmarks/projection.py --fit A.csv --test B.csv    fit on one file, predict another
     python benchmarks/projection.py --write                 make the tables that ship with edgekit
 
-Without arguments: every family of networks is held back on all devices ("calibrated" is what is left of a setting), then every
-device but one figure of each of its settings ("anchored"), then every device ("specification"). `--data` names another file.
+Without arguments: every family of networks in turn is held back on all devices ("calibrated" is what is left of a setting), then
+every device by itself but for one figure of each of its settings ("anchored"), then every device by itself ("specification").
+`--data` names another file.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from pathlib import Path
 
 from edgekit.errors import EdgekitError
 from edgekit.projection.figure import read_figures
-from edgekit.projection.fit import panels_of
 from edgekit.projection.held import predict_held
 from edgekit.projection.interval import covered
+from edgekit.projection.panel import panels_of
 from edgekit.projection.summary import as_json, as_table, row_of, summarise
 from edgekit.projection.trial import Trial, without_devices, without_families
 
@@ -66,15 +67,15 @@ def held(known: Path, asked: Path) -> tuple[list[Trial], list[bool]]:
 
 
 def left_out(path: Path) -> tuple[list[Trial], list[bool]]:
-    """Leave one out, three times over: families, devices but for one figure, devices."""
+    """Leave one out, three times over: a family, a device but for one figure, a device."""
     figures = read_figures(path)
     panels = panels_of(figures)
     trials: list[Trial] = []
     inside: list[bool] = []
     for tier, runs in (
         ("calibrated", without_families(panels, figures)),
-        ("anchored", without_devices(panels, figures, anchored=True)),
-        ("specification", without_devices(panels, figures, anchored=False)),
+        ("anchored", without_devices(panels, figures, anchored=True, one_by_one=True)),
+        ("specification", without_devices(panels, figures, anchored=False, one_by_one=True)),
     ):
         kept = [trial for trial in runs if trial.tier == tier]
         trials += kept

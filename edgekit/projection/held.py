@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.projection.figure import Figure, Network
-from edgekit.projection.fit import fit, panels_of
+from edgekit.projection.fit import fit
 from edgekit.projection.interval import learn
 from edgekit.projection.networks.catalogue import workload_of
+from edgekit.projection.panel import panels_of
 from edgekit.projection.predict import by_macs, names_of, survey, tier_of
 from edgekit.projection.trial import Trial, without_devices, without_families, without_networks
 

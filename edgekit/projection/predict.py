@@ -11,14 +11,15 @@ import numpy.typing as npt
 
 from edgekit.projection.cost import terms_of
 from edgekit.projection.figure import Network
-from edgekit.projection.fit import Array, Fitted, Panel, charges_of, kinship
+from edgekit.projection.fit import Fitted
+from edgekit.projection.likeness import Array
 from edgekit.projection.networks.catalogue import workload_of
+from edgekit.projection.panel import Panel, charges_of, kinship
 from edgekit.projection.workload import KINDS, Kind, Workload
 
 Tier = Literal["published", "calibrated", "anchored", "specification"]
 FLOOR = 0.05  # of a prediction's own spread in log ms: what measuring again changes, and a little for the sum
 UNSEEN = 1.0  # of the log unit cost of a kind that no figure of the setting had: little more than its order of magnitude
-OWN_FAMILY = 0.5  # weight of a relative's residual in the same setting
 
 
 @dataclass(frozen=True)
@@ -51,29 +52,19 @@ def survey(fitted: Fitted, there: Array, networks: Sequence[Network]) -> Surface
     terms = np.exp(fitted.theta)[:, None, :] * work[None]
     total = terms.sum(2)
     share = terms / total[:, :, None]
-    variance = np.einsum("dmk,dkl,dml->dm", share, fitted.spread, share, optimize=True) + FLOOR**2
+    variance = fitted.variance(share, networks) + FLOOR**2
     has = np.array([kinds_in(work_of(network)) for network in networks])
     shown = there @ np.array([kinds_in(work_of(network)) for network in panel.networks], float) > 0
     unseen = np.asarray(has[None] & ~shown[:, None])
     terms_of_kinds = np.array([[name == kind for name in terms_of(panel.block[1])] for kind in KINDS], float)
     spread = np.sqrt(variance + (UNSEEN * (share * (unseen @ terms_of_kinds)).sum(2)) ** 2)
-    kin = np.asarray((kinship(networks, panel.networks) * there.any(0)).any(1))
-    return Surface(np.log(total) + beta_of(fitted, there, networks), spread, unseen, kin)
+    kin = np.asarray((kinship(networks, panel.networks, 1.0) * there.any(0)).any(1))
+    return Surface(np.log(total) + fitted.beta(networks), spread, unseen, kin)
 
 
 def tier_of(count: int) -> Tier:
     """Of a setting with figures of so many networks."""
     return "calibrated" if count >= 2 else "anchored" if count else "specification"
-
-
-def beta_of(fitted: Fitted, there: Array, networks: Sequence[Network]) -> Array:
-    """What the residuals of the same network and of its family say: in similar settings, and then in this one."""
-    known = fitted.panel.networks
-    kin = kinship(networks, known)
-    around = (fitted.near @ fitted.lent_residual @ kin.T) / (fitted.near @ there @ kin.T + 1e-3)
-    own = kinship(networks, known, OWN_FAMILY)
-    rest: Array = (fitted.residual @ own.T - around * (there @ own.T)) / (there @ own.T + 0.5)
-    return around + rest
 
 
 def work_of(network: Network) -> Workload:

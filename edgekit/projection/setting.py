@@ -165,24 +165,6 @@ def core_of(text: str, unit: str, *, is_little: bool = False) -> str:
     return next((name for pattern, name in NAMES if re.search(pattern, text)), "?")
 
 
-def distance(first: Setting, second: Setting) -> float:
-    """How unlike two settings of one block are: cores, threads, and the years between the runtimes.
-
-    The maker of a GPU and its year tell half as much as a core's name and year.
-    """
-    years = abs(first.year - second.year)
-    return hardware_distance(first, second) + (0.5 if first.unit_class == "gpu" else 1.0) * years
-
-
-def hardware_distance(first: Setting, second: Setting) -> float:
-    """How unlike the cores, the ways to a GPU and the numbers of threads of two settings are, whatever their runtimes."""
-    if first.unit_class == "gpu":
-        return 2.0 * (first.core != second.core) + 4.0 * (first.compute_unit != second.compute_unit)
-    cores = 0.0 if first.core == second.core else 2.0 if first.kind_of_core == second.kind_of_core else 4.0
-    threads = 2.0 * abs(first.log2_threads - second.log2_threads) * (first.unit_class == "cpu")
-    return cores + threads
-
-
 def unit_class(compute_unit: str, precision: str) -> str:
     """Of the many names, one of "cpu", "gpu" and "npu".
 

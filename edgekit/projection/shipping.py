@@ -10,10 +10,11 @@ from typing import Any
 
 from edgekit.projection.database import TABLE
 from edgekit.projection.figure import Figure, Network
-from edgekit.projection.fit import Fitted, Panel, fit, panels_of
+from edgekit.projection.fit import Fitted, fit
 from edgekit.projection.interval import learn
 from edgekit.projection.networks.catalogue import family_of
-from edgekit.projection.predict import beta_of, survey, tier_of
+from edgekit.projection.panel import Panel, panels_of
+from edgekit.projection.predict import survey, tier_of
 from edgekit.projection.setting import Setting
 from edgekit.projection.trial import without_devices, without_families, without_networks
 
@@ -80,7 +81,7 @@ def _row(setting: Setting, figures: list[list[Any]], panel: Panel | None, model:
         tier = tier_of(int((panel.there[at] > 0).sum()))
         costs = {
             "theta": [round(float(value), 3) for value in model.theta[at]],
-            "beta": [round(float(value), 3) for value in beta_of(model, panel.there, PLAIN)[at]],
+            "beta": [round(float(value), 3) for value in model.beta(PLAIN)[at]],
             "spread": [round(float(value), 3) for value in surface.spread[at]],
         }
     fields = [setting.runtime, setting.device, setting.chipset, setting.precision, setting.compute_unit, setting.threads]

@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.projection.figure import Figure
-from edgekit.projection.fit import Array, Block, Fitted, Panel, fit
+from edgekit.projection.fit import Fitted, fit
+from edgekit.projection.likeness import Array
+from edgekit.projection.panel import Block, Panel
 from edgekit.projection.predict import Tier, by_macs, names_of, survey, tier_of
 from edgekit.projection.workload import Kind
 
@@ -68,13 +70,23 @@ def without_networks(panels: dict[Block, Panel], figures: Sequence[Figure]) -> I
         yield from hold(panels, held, figures, f"networks {fold}")
 
 
-def without_devices(panels: dict[Block, Panel], figures: Sequence[Figure], *, anchored: bool) -> Iterator[Trial]:
-    """A sixth of the devices keeps one network in every setting, the one most often published, or none; six times."""
+def without_devices(
+    panels: dict[Block, Panel], figures: Sequence[Figure], *, anchored: bool, one_by_one: bool = False
+) -> Iterator[Trial]:
+    """A sixth of the devices keeps one network in every setting, the one most often published, or none; six times.
+
+    Args:
+        panels: all figures.
+        figures: those to be predicted are among them.
+        anchored: keep one network in every setting.
+        one_by_one: hold back every device by itself instead, as often as there are devices.
+    """
     devices = {d: i for i, d in enumerate(sorted({s.device for p in panels.values() for s in p.settings}))}
-    for fold in range(FOLDS):
+    folds = len(devices) if one_by_one else FOLDS
+    for fold in range(folds):
         held = {}
         for block, panel in panels.items():
-            rows = np.array([devices[setting.device] % FOLDS == fold for setting in panel.settings])
+            rows = np.array([devices[setting.device] % folds == fold for setting in panel.settings])
             kept = np.zeros(panel.there.shape, bool)
             if anchored:
                 often = np.where(panel.there > 0, panel.there.sum(0)[None], -1.0).argmax(1)

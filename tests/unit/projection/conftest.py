@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from edgekit.projection.cost import CORE_TERMS, charges
+from edgekit.projection.cost import charges, terms_of
 from edgekit.projection.figure import Figure, Network
 from edgekit.projection.networks.catalogue import canonical, workload_of
 from edgekit.projection.setting import Setting
@@ -45,17 +45,18 @@ def figure(where: Setting, name: str, latency_ms: float, line: int = 2) -> Figur
 def make_figures() -> Callable[..., list[Figure]]:
     """Figures of some devices whose unit costs are drawn around a common profile, with 2 % noise."""
 
-    def make(devices: Sequence[str], names: Sequence[str] = NAMES, seed: int = 0) -> list[Figure]:
+    def make(devices: Sequence[str], names: Sequence[str] = NAMES, seed: int = 0, **fields: str) -> list[Figure]:
         random = np.random.default_rng(seed)
-        profile = random.normal(0, 0.3, len(CORE_TERMS))
+        block = setting("any", **fields).block
+        profile = random.normal(0, 0.3, len(terms_of(block[1])))
         figures: list[Figure] = []
         for device in devices:
             costs = np.exp(profile + random.normal(0, 0.2, len(profile)) + random.normal(0, 1.0))
-            where = setting(device)
+            where = setting(device, **fields)
             for name in names:
                 work = workload_of(name, 1.0, 224)
                 assert work
-                latency = float(costs @ charges(work, "ncnn", "cpu") * math.exp(random.normal(0, 0.02)))
+                latency = float(costs @ charges(work, *block[:2]) * math.exp(random.normal(0, 0.02)))
                 figures.append(figure(where, name, latency, len(figures) + 2))
         return figures
 

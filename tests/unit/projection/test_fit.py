@@ -9,14 +9,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgekit.projection import cost
-from edgekit.projection import fit as fitting
+from edgekit.projection import cores, cost
 from edgekit.projection.figure import Figure, Network
-from edgekit.projection.fit import charges_of, fit, panels_of
+from edgekit.projection.fit import fit
 from edgekit.projection.held import predict_held
 from edgekit.projection.interval import covered, learn, quantile
+from edgekit.projection.likeness import Rates, differences
+from edgekit.projection.panel import charges_of, panels_of
 from edgekit.projection.predict import names_of, survey, tier_of
-from edgekit.projection.setting import distance, precision_class, unit_class
+from edgekit.projection.setting import Setting, precision_class, unit_class
 from edgekit.projection.summary import as_json, summarise
 from edgekit.projection.trial import without_devices, without_families, without_networks
 from edgekit.projection.widths import WIDEST, Widths
@@ -91,8 +92,8 @@ def test_slow_memory_is_expected_of_operators_that_were_not_seen(make_figures: M
     ]
     true = np.log(profile * slow @ charges_of(asked, BLOCK))
     errors = []
-    for width in (fitting.WAIT, 0.0):
-        monkeypatch.setattr(fitting, "WAIT", width)
+    for habits in (cores.BOARDS, replace(cores.BOARDS, wait=0.0)):
+        monkeypatch.setattr(cores, "BOARDS", habits)
         panels = panels_of(figures)
         ((block, panel),) = panels.items()
         row = panel.rows[setting("slow")]
@@ -172,28 +173,34 @@ def test_min_and_mean_of_one_measurement_are_predicted_each(make_figures: Make) 
     assert len(panel.networks) == len({f.network for f in figures})
 
 
+def near(first: Setting, second: Setting) -> float:
+    """How alike two settings are if every fact counts one."""
+    return float(Rates(1.0, 1.0, 1.0, 1.0).near(differences([first], [second]))[0, 0])
+
+
 def test_likeness_counts_cores_threads_and_years() -> None:
     first = setting("one")
-    assert distance(first, setting("two")) == 0
+    assert near(first, setting("two")) == 1
     far = (
         setting("three", chipset="Cortex-A53"),
         setting("three", threads="4"),
         setting("three", year=2018.0),
     )
-    assert all(distance(first, other) == distance(other, first) > 1 for other in far)
-    assert distance(first, setting("four", chipset="Cortex-A78")) < distance(first, far[0])
+    assert all(near(first, other) == near(other, first) < 0.4 for other in far)
+    assert near(first, setting("four", chipset="Cortex-A78")) > near(first, far[0])
+    assert Rates(speed=2.0).near(differences([first], [first]), np.array([[0.5]]))[0, 0] == pytest.approx(np.exp(-1))
 
 
 def test_little_cores_are_those_of_a_little_chip() -> None:
     chip = "Rockchip RK3588 (Cortex-A76 2.4GHz x 4 + Cortex-A55 1.8GHz x 4)"
     big, little = setting("one", chipset=chip, cores="big"), setting("one", chipset=chip, cores="little")
     assert (big.unit, little.unit) == ("cpu, big cores", "cpu, little cores")
-    assert distance(little, setting("two", chipset="Cortex-A55")) == 0 < distance(little, big)
+    assert near(little, setting("two", chipset="Cortex-A55")) == 1 > near(little, big)
 
 
 def test_two_ways_to_one_gpu_are_unlike() -> None:
     ways = [setting("one", chipset="Adreno", unit_class="gpu", compute_unit=unit) for unit in ("gpu(opencl)", "nnapi")]
-    assert distance(ways[0], ways[0]) == 0 < distance(*ways)
+    assert near(ways[0], ways[0]) == 1 > near(*ways)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,47 @@
+"""How slow settings are as a whole, from what each one's figures say and from settings like it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.projection.likeness import Array, Differences, Rates
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """Prior of the logarithm of how slow settings are: standard deviations.
+
+    Attributes:
+        alike: of what settings share by likeness.
+        near: what likeness is here.
+        device: of what all settings of a device share.
+        own: of each setting by itself.
+    """
+
+    alike: float
+    near: Rates
+    device: float
+    own: float
+
+    def among(self, apart: Differences, *, is_square: bool = True) -> Array:
+        """Covariance; `is_square` if rows and columns are the same settings."""
+        shared = self.alike**2 * self.near.near(apart) + self.device**2 * apart.is_device
+        return shared + self.own**2 * np.eye(len(shared)) if is_square else shared
+
+    def expected(self, seen: Array, count: Array, apart: Differences, noise: float) -> Array:
+        """Of every setting the mean of the posterior (Rasmussen and Williams 2006, equation 2.25).
+
+        Args:
+            seen: (settings,) what the figures of each say.
+            count: (settings,) of figures; what a setting without any "says" is not used.
+            apart: how unlike the settings are.
+            noise: standard deviation of one figure around what its setting is.
+        """
+        prior = self.among(apart)
+        known = count > 0
+        mean = float(seen[known].mean())
+        around = prior[np.ix_(known, known)] + np.diag(noise**2 / count[known])
+        result: Array = mean + prior[:, known] @ np.linalg.solve(around, seen[known] - mean)
+        return result
