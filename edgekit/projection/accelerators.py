@@ -131,7 +131,7 @@ def fit_accelerators(panel: Panel, there: Array, parent: Accelerators | None) ->
     work, count = panel.work, there.sum(1)
     base = parent.expected(panel.settings) if parent else np.zeros((len(panel.settings), work.shape[1]))
     level = ((panel.logs - np.log(np.exp(base) @ work.T)) * there).sum(1) / np.maximum(count, 1)
-    slow = SCALES.expected(level, count, panel.apart, ANCHOR)
+    slow, _ = SCALES.expected(level, count, panel.apart, ANCHOR)
     slower = np.abs(slow[:, None] - slow[None])
     cost = _cost(panel.apart, slower)
     misfit = BETA**2 * BETA_NEAR.near(panel.apart, slower) + BETA_DEVICE**2 * panel.apart.is_device

@@ -197,10 +197,13 @@ def fit_cores(panel: Panel, there: Array, profile: Array, source: Cores | None) 
     beta = habits.misfit * _smoothed(near, lent_residual, there, panel.networks)
     scale = _mean(panel.logs - beta - np.log(panel.work @ np.exp(profile + around).T).T, there, 1)
     guessed = (near @ scale) / np.maximum(near.sum(1), TINY)
-    scale = np.where(known, habits.scales.expected(scale, count, panel.apart, habits.anchor), guessed)
+    expected, unsure = habits.scales.expected(scale, count, panel.apart, habits.anchor)
+    scale = np.where(known, expected, guessed)
     one = np.linalg.inv(_covariance(panel.block[1], habits, SCALE))
-    prior = np.where((count == 1)[:, None, None], one, free)
+    is_one = (count == 1)[:, None, None]
+    prior = np.where(is_one, one, free)
     theta, spread = _mode(panel.work, panel.logs - beta, there, profile + around + scale[:, None], prior, habits.noise)
+    spread = spread + is_one * unsure[:, None, None]  # the scale's, which is the same for all terms
     residual = (panel.logs - _log_sum(panel.work, theta)) * there
     return Cores(panel, there, profile, theta, spread, lent_residual, residual, near, count)
 

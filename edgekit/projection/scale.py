@@ -30,8 +30,8 @@ class Scales:
         shared = self.alike**2 * self.near.near(apart) + self.device**2 * apart.is_device
         return shared + self.own**2 * np.eye(len(shared)) if is_square else shared
 
-    def expected(self, seen: Array, count: Array, apart: Differences, noise: float) -> Array:
-        """Of every setting the mean of the posterior (Rasmussen and Williams 2006, equation 2.25).
+    def expected(self, seen: Array, count: Array, apart: Differences, noise: float) -> tuple[Array, Array]:
+        """Of every setting the mean and the variance of the posterior (Rasmussen and Williams 2006, equations 2.25 and 2.26).
 
         Args:
             seen: (settings,) what the figures of each say.
@@ -41,7 +41,9 @@ class Scales:
         """
         prior = self.among(apart)
         known = count > 0
-        mean = float(seen[known].mean())
+        level = float(seen[known].mean())
         around = prior[np.ix_(known, known)] + np.diag(noise**2 / count[known])
-        result: Array = mean + prior[:, known] @ np.linalg.solve(around, seen[known] - mean)
-        return result
+        weights = np.linalg.solve(around, prior[known])
+        mean: Array = level + weights.T @ (seen[known] - level)
+        variance: Array = np.diag(prior) - (weights * prior[known]).sum(0)
+        return mean, variance
