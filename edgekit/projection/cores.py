@@ -126,8 +126,7 @@ class Cores:
     def beta(self, networks: Sequence[Network]) -> Array:
         """What the residuals of the same network and of its family say: in similar settings, and then in this one."""
         known = self.panel.networks
-        kin = kinship(networks, known, KIN)
-        around = (self.near @ self.lent_residual @ kin.T) / (self.near @ self.there @ kin.T + 1e-3)
+        around = _smoothed(self.near, self.lent_residual, self.there, networks, known)
         own = kinship(networks, known, OWN_FAMILY)
         rest: Array = (self.residual @ own.T - around * (self.there @ own.T)) / (self.there @ own.T + 0.5)
         return around + rest
@@ -194,7 +193,7 @@ def fit_cores(panel: Panel, there: Array, profile: Array, source: Cores | None) 
     lent, trust = _lent(panel, source, count, len(profile))
     around = (near @ deviation + trust * lent) / (near.sum(1, keepdims=True) + trust + 1e-4)
     lent_residual = (panel.logs - _log_sum(panel.work, theta)) * there
-    beta = habits.misfit * _smoothed(near, lent_residual, there, panel.networks)
+    beta = habits.misfit * _smoothed(near, lent_residual, there, panel.networks, panel.networks)
     scale = _mean(panel.logs - beta - np.log(panel.work @ np.exp(profile + around).T).T, there, 1)
     guessed = (near @ scale) / np.maximum(near.sum(1), TINY)
     expected, unsure = habits.scales.expected(scale, count, panel.apart, habits.anchor)
@@ -263,11 +262,10 @@ def _log_sum(work: Array, theta: Array) -> Array:
     return result
 
 
-def _smoothed(near: Array, residual: Array, there: Array, networks: Sequence[Network]) -> Array:
-    """The mean residual of each network, or of its family, in the settings around each."""
-    kin = kinship(networks, networks, KIN)
-    total, weight = near @ (residual * there) @ kin.T, near @ there @ kin.T
-    result: Array = total / (weight + 1e-3)
+def _smoothed(near: Array, residual: Array, there: Array, asked: Sequence[Network], known: Sequence[Network]) -> Array:
+    """The mean residual of each network asked for, or of its family, in the settings around each."""
+    kin = kinship(asked, known, KIN)
+    result: Array = (near @ residual @ kin.T) / (near @ there @ kin.T + 1e-3)
     return result
 
 

@@ -14,14 +14,14 @@ from collections.abc import Iterable
 import numpy as np
 
 from edgekit.projection.accelerators import Accelerators, fit_accelerators
-from edgekit.projection.cores import Cores, fit_cores, fit_profile
+from edgekit.projection.cores import BOARDS_BLOCK, Cores, fit_cores, fit_profile
 from edgekit.projection.cost import terms_of
 from edgekit.projection.likeness import Array
 from edgekit.projection.panel import Block, Panel
 
 Fitted = Cores | Accelerators
 # What other blocks start from: floats on a CPU with most networks; likewise for NPUs.
-CPU_ROOT: Block = ("ncnn", "cpu", "float")
+CPU_ROOT: Block = BOARDS_BLOCK
 NPU_ROOT: Block = ("qnn_dlc", "npu", "float")
 
 
@@ -81,7 +81,5 @@ def fit(
 
 
 def _source_of(block: Block) -> Block | None:
-    """Whose fit tells of the same devices: for int8 the same runtime in float, for floats on CPUs the best known runtime."""
-    if block[2] != "float":
-        return block[0], block[1], "float"
-    return CPU_ROOT if block[1] == "cpu" and block != CPU_ROOT else None
+    """Whose fit tells of the same devices: the parent's, but for floats on a GPU, which no other block knows."""
+    return None if block[1:] == ("gpu", "float") else parent_of(block)
