@@ -31,6 +31,8 @@ OWN_FAMILY = 0.5  # likewise in the same setting
 FREEDOM = 4.0  # of Student's distribution of the errors around the sum
 BOARDS_BLOCK: Block = ("ncnn", "cpu", "float")  # 200 boards by many hands: more unlike than a runtime's few phones
 STEPS = 8  # of Gauss and Newton
+THREADS_GAIN = 0.45  # of the log latency by a doubling of threads: the median of ncnn's boards
+USEFUL_DOUBLINGS = 3.0  # of threads; beyond eight those boards gain nothing
 LIKE_CORES = Rates(cores=2.0, threads=2.0)  # of settings under different runtimes
 
 
@@ -187,7 +189,7 @@ def fit_cores(panel: Panel, there: Array, profile: Array, source: Cores | None) 
     near = habits.near.near(panel.apart, np.where(fresh, 0.0, slower)) * known[None]
     np.fill_diagonal(near, 0.0)
     lends = np.maximum(count - 1, 0) / (count + habits.few)  # a setting of one figure has no profile to lend
-    near = near * lends[None]
+    speed_near, near = near, near * lends[None]  # but it has a speed
     deviation = theta - profile
     deviation = deviation - deviation.mean(1, keepdims=True)
     lent, trust = _lent(panel, source, count, len(profile))
@@ -195,7 +197,8 @@ def fit_cores(panel: Panel, there: Array, profile: Array, source: Cores | None) 
     lent_residual = (panel.logs - _log_sum(panel.work, theta)) * there
     beta = habits.misfit * _smoothed(near, lent_residual, there, panel.networks, panel.networks)
     scale = _mean(panel.logs - beta - np.log(panel.work @ np.exp(profile + around).T).T, there, 1)
-    guessed = (near @ scale) / np.maximum(near.sum(1), TINY)
+    gain = THREADS_GAIN * np.array([min(s.log2_threads, USEFUL_DOUBLINGS) for s in panel.settings]) * (panel.block[1] == "cpu")
+    guessed = speed_near @ (scale + gain) / np.maximum(speed_near.sum(1), TINY) - gain  # by way of one thread
     expected, unsure = habits.scales.expected(scale, count, panel.apart, habits.anchor)
     scale = np.where(known, expected, guessed)
     one = np.linalg.inv(_covariance(panel.block[1], habits, SCALE))

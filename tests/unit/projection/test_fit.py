@@ -101,6 +101,17 @@ def test_slow_memory_is_expected_of_operators_that_were_not_seen(make_figures: M
     assert errors[0] < 0.8 * errors[1]
 
 
+def test_one_figure_of_a_like_board_tells_how_slow_a_board_without_any_is(make_figures: Make) -> None:
+    """Boards with many figures have other cores; of this sort there is one figure, eight times as long as theirs."""
+    figures = make_figures(DEVICES)
+    network, new = Network("resnet50", 1.0, 224), setting("new", chipset="Cortex-A53 x 4")
+    usual_ms = float(np.exp(np.mean([f.log_ms for f in figures if f.network == network])))
+    figures.append(figure(setting("like it", chipset="Cortex-A53 x 4"), "resnet50", 8 * usual_ms))
+    panel = panels_of(figures, asked=[new])[BLOCK]
+    predicted = survey(fit({BLOCK: panel})[BLOCK], panel.there, [network]).log_ms[panel.rows[new], 0]
+    assert predicted == pytest.approx(np.log(8 * usual_ms), abs=np.log(1.5))
+
+
 def test_one_figure_under_a_new_runtime_is_helped_by_like_cores_under_the_known_one(make_figures: Make) -> None:
     """Cores of one sort wait four times as long for memory; a board of that sort has one figure under another runtime."""
     slow = np.array([4.0 if name in cost.WAITS[1] else 1.0 for name in cost.CORE_TERMS])
