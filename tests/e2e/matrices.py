@@ -19,10 +19,12 @@ def write_config(
     models: Sequence[str] = ("digits",),
     options: Mapping[str, Mapping[str, str]] | None = None,
     more: str = "",
+    is_timed: bool = True,
 ) -> Path:
     """Write an edgekit.toml, and return its path. JSON's strings and lists are TOML's."""
     lines = [f"{key} = {json.dumps(list(value))}" for key, value in (("models", models), ("targets", targets))]
-    lines += [f"precisions = {json.dumps(list(precisions))}", more, "[latency]", "max_seconds = 0.2", "warmup = 0.2"]
+    lines += [f"precisions = {json.dumps(list(precisions))}", more]
+    lines += ["[latency]", "max_seconds = 0.2", "warmup = 0.2"] if is_timed else ["latency = false"]
     for target, chosen in (options or {}).items():
         lines += [f"[options.{target}]", *(f"{key} = {json.dumps(value)}" for key, value in chosen.items())]
     path = folder / "edgekit.toml"

@@ -32,6 +32,7 @@ from edgekit_coreml.graph import give_probabilities, take_pictures  # noqa: E402
 from edgekit_coreml.names import name_operations, number_nodes  # noqa: E402
 from edgekit_coreml.padding import fold_pads  # noqa: E402
 from edgekit_coreml.rounding import drop_repeated_roundings  # noqa: E402
+from edgekit_coreml.validation import validated_once  # noqa: E402
 
 PROBABILITIES = "probabilities"  # inside the program; its output is a dictionary of them
 COLORS = {"RGB": ct.colorlayout.RGB, "BGR": ct.colorlayout.BGR, "L": ct.colorlayout.GRAYSCALE}
@@ -112,8 +113,9 @@ def _build(program: Any, job: ConvertJob, options: CoreMLOptions, interface: Int
         seen["inputs"] = [ct.ImageType(spec.name, spec.shape, color_layout=layout) for spec in interface.inputs]
     if interface.labels:
         seen["classifier_config"] = ct.ClassifierConfig(list(interface.labels), predicted_probabilities_output=PROBABILITIES)
-    with np.errstate(invalid="ignore"):  # of a channel of zeros coremltools computes 0 / 0, and stores zeros and a scale of zero
-        return ct.convert(
+    # of a channel of zeros coremltools computes 0 / 0, and stores zeros and a scale of zero
+    with np.errstate(invalid="ignore"), validated_once() as validate:
+        model = ct.convert(
             program,
             convert_to="mlprogram",
             compute_precision=ct.precision.FLOAT32 if job.precision == "float32" else ct.precision.FLOAT16,
@@ -122,6 +124,8 @@ def _build(program: Any, job: ConvertJob, options: CoreMLOptions, interface: Int
             skip_model_load=True,
             **seen,
         )
+        validate(model._mil_program)
+        return model
 
 
 def _without_source() -> Any:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import cast
 
-import torch
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-from executorch.exir import to_edge_transform_and_lower
+from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 from torch.export import ExportedProgram
 
 from edgekit.mobilenet.compression import compress_weights
@@ -16,6 +14,7 @@ from edgekit.precision import COMPRESSED
 from edgekit.target import ConvertJob
 from edgekit_executorch.activation import CONFIGS
 from edgekit_executorch.arithmetic import count_arithmetic, watch_graphs
+from edgekit_executorch.decomposition import float_scalars
 from edgekit_executorch.delegation import count_delegation, write_delegation
 from edgekit_executorch.mixed import to_mixed
 from edgekit_executorch.passes import chosen_passes
@@ -33,9 +32,12 @@ def lower(job: ConvertJob, float32_convolutions: int) -> tuple[Path, tuple[str, 
         The program's path, and a note if XNNPACK does not run all of it.
     """
     exported = _network(job, float32_convolutions)
+    # The check would run the graph on fake tensors ten times over, to see that all passes kept the types: a tenth of the time.
+    # What the file computes is checked anyhow.
+    unchecked = EdgeCompileConfig(_check_ir_validity=False)
     filters = integer_filters() if job.precision in COMPRESSED else nullcontext()
-    with chosen_passes(exported), filters, watch_graphs() as graphs:
-        edge = to_edge_transform_and_lower(_with_float_scalars(exported), partitioner=[XnnpackPartitioner(configs=CONFIGS)])
+    with chosen_passes(exported), float_scalars(), filters, watch_graphs() as graphs:
+        edge = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner(configs=CONFIGS)], compile_config=unchecked)
     delegation = count_delegation(edge.exported_program().graph_module, count_arithmetic(graphs))
     path = job.out_dir / "model.pte"
     path.write_bytes(edge.to_executorch().buffer)
@@ -52,16 +54,3 @@ def _network(job: ConvertJob, float32_convolutions: int) -> ExportedProgram:
     if job.precision in COMPRESSED:
         return compress_weights(job.program.exported, job.precision)
     return job.program.exported
-
-
-def _with_float_scalars(exported: ExportedProgram) -> ExportedProgram:
-    """Spell hard-sigmoid out with float constants.
-
-    torch's own decomposition adds the integers 3 and 6. ExecuTorch lifts each into an int64 tensor that is converted to float at
-    every inference, outside the delegate: two undelegated operators per squeeze-excite.
-    """
-    hard_sigmoid = torch.ops.aten.hardsigmoid.default
-    if not any(node.target is hard_sigmoid for node in exported.graph.nodes):
-        return exported
-    spelled_out = {hard_sigmoid: lambda x: torch.clamp(x + 3.0, 0.0, 6.0) * (1.0 / 6.0)}
-    return cast(ExportedProgram, exported.run_decompositions(spelled_out))
