@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 TARGETS := onnx openvino executorch coreml
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := install --quiet --no-compile --constraint edgekit/constraints.txt # of 22,000 modules most are never imported
 ARM := build/arm/.ready
 
 .PHONY: demo test test-arm check wheels clean help
@@ -22,8 +23,8 @@ help:
 $(READY): pyproject.toml edgekit/constraints.txt $(foreach target,$(TARGETS),targets/$(target)/pyproject.toml)
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet "pip>=25.1"
-	$(PIP) install --quiet --constraint edgekit/constraints.txt torch==2.13.0
-	$(PIP) install --quiet --constraint edgekit/constraints.txt --group dev --editable . \
+	$(PIP) $(INSTALL) torch==2.13.0
+	$(PIP) $(INSTALL) --group dev --editable . \
 		$(foreach target,$(TARGETS),--editable targets/$(target))
 	touch $(READY)
 
@@ -50,10 +51,10 @@ wheels: $(READY)
 	rm -rf dist build/wheels
 	$(PIP) wheel --quiet --no-deps --wheel-dir dist . $(foreach target,$(TARGETS),./targets/$(target))
 	$(PYTHON) -m venv build/wheels
-	build/wheels/bin/pip install --quiet --constraint edgekit/constraints.txt torch==2.13.0
-	build/wheels/bin/pip install --quiet --constraint edgekit/constraints.txt --find-links dist "edgekit[coreml]"
+	build/wheels/bin/pip $(INSTALL) torch==2.13.0
+	build/wheels/bin/pip $(INSTALL) --find-links dist "edgekit[coreml]"
 	cd build && wheels/bin/edgekit convert --target coreml --output coreml --force
-	build/wheels/bin/pip install --quiet --constraint edgekit/constraints.txt --find-links dist "edgekit[all]"
+	build/wheels/bin/pip $(INSTALL) --find-links dist "edgekit[all]"
 	cd build && wheels/bin/edgekit convert --target all --output all --force
 	rm -rf build/wheels
 
