@@ -2,7 +2,7 @@
 
 Conformal (Vovk et al. 2005; CV+ of Barber et al. 2021, doi:10.1214/20-AOS1965): errors are divided by the spread that the
 fit gives, which grows with operators that a device was never seen to run, and the interval is the spread times a quantile of
-those quotients.
+those quotients. What a sort with few held-back figures lacks, the sorts that it belongs to lend.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,16 +18,27 @@ from edgekit.projection.trial import Trial
 from edgekit.projection.widths import Sort, Widths, sorts
 
 COVERAGE = 0.9
-LEAST = 30  # held-back figures that a quantile needs
+MANY = 30  # held-back figures, from which on a sort's quantile is its own
+FEW = 5  # likewise, from which on it may widen that of the next wider sort: so few come from one or two devices
 
 
 def learn(trials: Iterable[Trial]) -> Widths:
-    """Take the quantiles of every sort that has `LEAST` trials, and of all together."""
+    """Take the quantile of every sort that has `FEW` trials, and of all together."""
     quotients: dict[Sort, list[float]] = defaultdict(list)
+    wider: dict[Sort, Sort] = {}
     for trial in trials:
-        for sort in sorts(trial.figure.setting.block, trial.tier, trial.kin):
+        chain = sorts(trial.figure.setting.block, trial.tier, trial.kin)
+        wider.update(pairwise(chain))
+        for sort in chain:
             quotients[sort].append(abs(trial.error) / trial.spread)
-    return Widths({sort: quantile(values) for sort, values in quotients.items() if len(values) >= LEAST or not sort})
+    quantiles: dict[Sort, float] = {}
+    for sort in sorted(quotients, key=len):  # the wider ones first
+        own = quantile(quotients[sort])
+        if not sort or len(quotients[sort]) >= MANY:
+            quantiles[sort] = own
+        elif len(quotients[sort]) >= FEW:
+            quantiles[sort] = max(own, quantiles[wider[sort]])
+    return Widths(quantiles)
 
 
 def quantile(values: Sequence[float]) -> float:

@@ -159,6 +159,23 @@ def test_a_quantile_is_never_below_its_share() -> None:
     assert learn([]).quantiles == {}
 
 
+def test_few_held_back_figures_widen_an_interval_and_do_not_narrow_it(make_figures: Make) -> None:
+    trials = list(without_networks(panels_of(figures := make_figures(DEVICES)), figures))
+    spread = trials[0].spread
+    elsewhere = replace(figures[0], setting=setting("one", runtime="another"))
+    usual = learn(trials).quantiles[()]
+
+    def width(count: int, error: float) -> float:
+        """Of the other runtime, from so many trials that are off by so many spreads."""
+        off = replace(trials[0], figure=elsewhere, log_ms=elsewhere.log_ms + error * spread, spread=spread)
+        return learn([*trials, *[off] * count]).half_width(elsewhere.setting.block, off.tier, off.kin, 0.1) * 10
+
+    assert width(5, 9.0) == pytest.approx(9.0)
+    assert width(5, 0.01) == pytest.approx(usual, rel=0.2)
+    assert width(4, 9.0) == pytest.approx(usual, rel=0.3)
+    assert width(30, 0.01) == pytest.approx(0.01)
+
+
 def test_a_second_file_is_predicted_and_what_cannot_be_is_named(make_figures: Make) -> None:
     figures = make_figures(DEVICES)
     known, asked = figures[:-4], figures[-6:]  # two are in both
