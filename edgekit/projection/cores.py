@@ -19,7 +19,7 @@ from edgekit.projection.cost import alike
 from edgekit.projection.figure import Network
 from edgekit.projection.likeness import Array, Rates, differences
 from edgekit.projection.panel import TINY, Block, Panel, kinship
-from edgekit.projection.scale import Scales
+from edgekit.projection.scale import Scales, guessed
 
 MISFIT = 0.1  # of a network's mean position around the sum
 PROFILE_ROOT = 0.5  # of a profile around the scales of `cost`, where nothing better is known
@@ -31,8 +31,6 @@ OWN_FAMILY = 0.5  # likewise in the same setting
 FREEDOM = 4.0  # of Student's distribution of the errors around the sum
 BOARDS_BLOCK: Block = ("ncnn", "cpu", "float")  # 200 boards by many hands: more unlike than a runtime's few phones
 STEPS = 8  # of Gauss and Newton
-THREADS_GAIN = 0.45  # of the log latency by a doubling of threads: the median of ncnn's boards
-USEFUL_DOUBLINGS = 3.0  # of threads; beyond eight those boards gain nothing
 LIKE_CORES = Rates(cores=2.0, threads=2.0)  # of settings under different runtimes
 
 
@@ -111,7 +109,7 @@ class Cores:
         spread: (settings, terms, terms) posterior covariance of theta.
         lent_residual: (settings, networks) figure less the sum at the unit costs that are lent to similar settings.
         residual: (settings, networks) figure less the sum at theta; 0 where there is no figure.
-        near: (settings, settings) likeness with the speed counted in.
+        near: (settings, settings) likeness with the speed counted in, times what the figures of the other one are worth.
         count: (settings,) figures that were used.
     """
 
@@ -189,25 +187,24 @@ def fit_cores(panel: Panel, there: Array, profile: Array, source: Cores | None) 
     near = habits.near.near(panel.apart, np.where(fresh, 0.0, slower)) * known[None]
     np.fill_diagonal(near, 0.0)
     lends = np.maximum(count - 1, 0) / (count + habits.few)  # a setting of one figure has no profile to lend
-    speed_near, near = near, near * lends[None]  # but it has a speed
+    lending = near * lends[None]
     deviation = theta - profile
     deviation = deviation - deviation.mean(1, keepdims=True)
     lent, trust = _lent(panel, source, count, len(profile))
-    around = (near @ deviation + trust * lent) / (near.sum(1, keepdims=True) + trust + 1e-4)
+    around = (lending @ deviation + trust * lent) / (lending.sum(1, keepdims=True) + trust + 1e-4)
     lent_residual = (panel.logs - _log_sum(panel.work, theta)) * there
-    beta = habits.misfit * _smoothed(near, lent_residual, there, panel.networks, panel.networks)
+    beta = habits.misfit * _smoothed(lending, lent_residual, there, panel.networks, panel.networks)
     scale = _mean(panel.logs - beta - np.log(panel.work @ np.exp(profile + around).T).T, there, 1)
-    gain = THREADS_GAIN * np.array([min(s.log2_threads, USEFUL_DOUBLINGS) for s in panel.settings]) * (panel.block[1] == "cpu")
-    guessed = speed_near @ (scale + gain) / np.maximum(speed_near.sum(1), TINY) - gain  # by way of one thread
+    log2_threads = np.array([setting.log2_threads for setting in panel.settings]) * (panel.block[1] == "cpu")
     expected, unsure = habits.scales.expected(scale, count, panel.apart, habits.anchor)
-    scale = np.where(known, expected, guessed)
+    scale = np.where(known, expected, guessed(scale, near, log2_threads))
     one = np.linalg.inv(_covariance(panel.block[1], habits, SCALE))
     is_one = (count == 1)[:, None, None]
     prior = np.where(is_one, one, free)
     theta, spread = _mode(panel.work, panel.logs - beta, there, profile + around + scale[:, None], prior, habits.noise)
     spread = spread + is_one * unsure[:, None, None]  # the scale's, which is the same for all terms
     residual = (panel.logs - _log_sum(panel.work, theta)) * there
-    return Cores(panel, there, profile, theta, spread, lent_residual, residual, near, count)
+    return Cores(panel, there, profile, theta, spread, lent_residual, residual, lending, count)
 
 
 def _covariance(unit: str, habits: Habits, scale: float) -> Array:

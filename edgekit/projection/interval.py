@@ -24,13 +24,16 @@ FEW = 5  # likewise, from which on it may widen that of the next wider sort: so 
 
 def learn(trials: Iterable[Trial]) -> Widths:
     """Take the quantile of every sort that has `FEW` trials, and of all together."""
-    quotients: dict[Sort, list[float]] = defaultdict(list)
-    wider: dict[Sort, Sort] = {}
+    narrowest: dict[tuple[Sort, ...], list[float]] = defaultdict(list)
     for trial in trials:
         chain = sorts(trial.figure.setting.block, trial.tier, trial.kin)
+        narrowest[chain].append(abs(trial.error) / trial.spread)
+    quotients: dict[Sort, list[float]] = defaultdict(list)
+    wider: dict[Sort, Sort] = {}
+    for chain, values in narrowest.items():
         wider.update(pairwise(chain))
         for sort in chain:
-            quotients[sort].append(abs(trial.error) / trial.spread)
+            quotients[sort] += values
     quantiles: dict[Sort, float] = {}
     for sort in sorted(quotients, key=len):  # the wider ones first
         own = quantile(quotients[sort])

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.projection.likeness import Array, Differences, Rates
+from edgekit.projection.panel import TINY
+
+THREADS_GAIN = 0.45  # of the log latency by a doubling of threads: the median of ncnn's boards
+USEFUL_DOUBLINGS = 3.0  # of threads; beyond eight those boards gain nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +51,16 @@ class Scales:
         mean: Array = level + weights.T @ (seen[known] - level)
         variance: Array = np.diag(prior) - (weights * prior[known]).sum(0)
         return mean, variance
+
+
+def guessed(seen: Array, near: Array, log2_threads: Array) -> Array:
+    """Of settings without figures: what those like them say, with another number of threads brought to theirs.
+
+    Args:
+        seen: (settings,) what the figures of each say.
+        near: (settings, settings) likeness; 0 to settings without figures. One figure tells as much as many.
+        log2_threads: (settings,) 0 where threads do not count.
+    """
+    gain = THREADS_GAIN * np.minimum(log2_threads, USEFUL_DOUBLINGS)
+    at_one_thread: Array = near @ (seen + gain) / np.maximum(near.sum(1), TINY)
+    return at_one_thread - gain

@@ -10,11 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from edgekit_coreml.sdk import import_coremltools
-
-import_coremltools()  # first, for the module below would import it without its precautions
-
-from coremltools.converters.mil.mil import Program  # noqa: E402
+from coremltools.converters.mil.mil import Program
 
 
 @contextmanager
@@ -22,7 +18,8 @@ def validated_once() -> Iterator[Callable[[Any], None]]:
     """Convert without the checks between passes; gives the check, for the program of the converted model.
 
     Raises:
-        ValueError: from the check, if operators and variables do not agree.
+        InvalidBlockStateError: coremltools', from the check, if operators and variables do not agree.
+        ValueError: likewise.
     """
     check = Program.validate
 
