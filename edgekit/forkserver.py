@@ -36,11 +36,12 @@ _FILES = 4  # stdin, stdout, log, status
 class ForkServer:
     """The parent's side. The server ends when it is closed, and with its last reference at the latest."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], log: int) -> None:
         """Start it. It loads while nobody waits.
 
         Args:
             environment: of the server, and of its workers but for what they change.
+            log: file descriptor for what is printed while it loads.
         """
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -48,7 +49,7 @@ class ForkServer:
                 [sys.executable, "-P", "-m", "edgekit.forkserver", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stderr=log,
                 env=environment,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
@@ -117,16 +118,20 @@ class Forked:
         return self._code.result() if self._code.done() else None
 
     def wait(self) -> int:
-        """Its exit code, or minus the signal that ended it: SIGKILL, if that ended the one who would tell."""
+        """Its exit code, or minus the signal that ended it: SIGKILL, if that ended the one who would tell.
+
+        1 if it was never started: why the server could not, is in the server's log.
+        """
         return self._code.result()
 
     def _listen(self, status: int) -> None:
         with os.fdopen(status, encoding="utf-8") as lines:
             if pid := lines.readline():
                 self._pid.set_result(int(pid))
+                self._code.set_result(int(lines.readline() or -signal.SIGKILL))
             else:
                 self._pid.set_exception(ProcessLookupError("the server ended before it could start this worker"))
-            self._code.set_result(int(lines.readline() or -signal.SIGKILL))
+                self._code.set_result(1)
 
 
 def serve(requests: socket.socket) -> None:
@@ -183,7 +188,7 @@ def _work(arguments: list[str], environment: dict[str, str]) -> NoReturn:
         code = worker.main(arguments)
     except SystemExit as end:
         code = end.code
-    except BaseException:
+    except BaseException:  # whatever it is must not return into the server's code
         traceback.print_exc()
     sys.stderr.flush()
     os._exit(code if isinstance(code, int) else 1)

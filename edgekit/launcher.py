@@ -269,7 +269,7 @@ class Launcher:
         if not IS_POSSIBLE or arguments[0] not in FORKED:
             return None
         if num_threads not in self._servers:  # OpenMP counts its threads once, when it is loaded
-            self._servers[num_threads] = ForkServer(environment)
+            self._servers[num_threads] = ForkServer(environment, log)
         with suppress(OSError):  # the server is gone, killed where memory ran out
             return self._servers[num_threads].start(arguments, log, {"TMPDIR": temporary})
         return None

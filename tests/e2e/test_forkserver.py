@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere worke
 @pytest.fixture(scope="module")
 def server() -> Iterator[ForkServer]:
     """One for all tests: it loads once."""
-    server = ForkServer(os.environ)
+    server = ForkServer(os.environ, sys.stderr.fileno())
     yield server
     server.close()
 
@@ -74,7 +74,7 @@ def test_an_error_is_told_in_the_log(server: ForkServer, tmp_path: Path) -> None
 
 
 def test_a_worker_outlives_its_server(waiting: Path) -> None:
-    server = ForkServer(os.environ)
+    server = ForkServer(os.environ, sys.stderr.fileno())
     with started(server, waiting) as worker:
         assert worker.pid
         server.close()
@@ -85,10 +85,15 @@ def test_a_worker_outlives_its_server(waiting: Path) -> None:
         assert worker.wait() == -signal.SIGKILL
 
 
-def test_nobody_waits_for_a_worker_whose_server_ended_while_it_loaded(waiting: Path) -> None:
-    server = ForkServer(os.environ)
+def test_nobody_waits_for_a_worker_whose_server_cannot_load(waiting: Path) -> None:
+    (waiting / "edgekit").mkdir()
+    (waiting / "edgekit" / "__init__.py").write_text("")  # comes before ours, and has no forkserver
+    log = waiting / "server.txt"
+    with log.open("w") as file:
+        server = ForkServer({"PYTHONPATH": str(waiting)}, file.fileno())
     with started(server, waiting) as worker:
-        server.close()
         with pytest.raises(ProcessLookupError):
             assert worker.pid
-        assert worker.wait() == -signal.SIGKILL
+        assert worker.wait() == 1
+    assert "edgekit.forkserver" in log.read_text()
+    server.close()
