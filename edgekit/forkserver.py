@@ -172,7 +172,8 @@ def _attend(message: bytes, stdin: int, stdout: int, log: int, status: int) -> N
             os.close(file)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     finally:
-        os.write(status, b"%d\n" % code)
+        with suppress(BrokenPipeError):  # the parent is dead
+            os.write(status, b"%d\n" % code)
         os._exit(0)
 
 
