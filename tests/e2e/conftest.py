@@ -56,7 +56,7 @@ def forked_below(pid: int) -> list[psutil.Process]:
     """Workers that prepare or convert, below a process: they lead sessions, and who waits for them is the server's copy."""
     workers = []
     for process in psutil.Process(pid).children(recursive=True):
-        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):  # it ended meanwhile
             parent = process.parent()
             if parent and "edgekit.forkserver" in parent.cmdline() and os.getsid(process.pid) == process.pid:
                 workers.append(process)

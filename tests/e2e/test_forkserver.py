@@ -85,6 +85,15 @@ def test_a_worker_outlives_its_server(waiting: Path) -> None:
         assert worker.wait() == -signal.SIGKILL
 
 
+def test_nobody_waits_for_a_worker_whose_server_ended_while_it_loaded(waiting: Path) -> None:
+    server = ForkServer(os.environ, sys.stderr.fileno())
+    with started(server, waiting) as worker:
+        server.close()
+        with pytest.raises(ProcessLookupError):
+            assert worker.pid
+        assert worker.wait() == 1
+
+
 def test_nobody_waits_for_a_worker_whose_server_cannot_load(waiting: Path) -> None:
     (waiting / "edgekit").mkdir()
     (waiting / "edgekit" / "__init__.py").write_text("")  # comes before ours, and has no forkserver
