@@ -71,7 +71,6 @@ ALLOWED = {
     "judge": {"numpy"},
     "spread": {"numpy"},
     "document": {"msgspec"},
-    "forkserver": set(),
     "job": set(),
     "scratch": set(),
     "reference": {"numpy"},
