@@ -18,10 +18,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import IO, Any, Protocol, Self
 
 from edgekit.document import read_json, write_json
 from edgekit.errors import EdgekitError
+from edgekit.forkserver import IS_POSSIBLE, Forked, ForkServer
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 from edgekit.request import FILE_NAME as REQUEST
@@ -29,10 +30,39 @@ from edgekit.request import FILE_NAME as REQUEST
 OnStage = Callable[[str, str], None]  # told (cell, stage)
 LOG = "log.txt"
 LOG_TAIL_LINES = 12
+FORKED = ("prepare", "convert")
+"""Modes that need PyTorch's exporter. A measured process starts from nothing, as an app does."""
 
 
 def silent(cell: str, stage: str) -> None:
     """Progress for nobody."""
+
+
+class Process(Protocol):
+    """A worker. `subprocess.Popen` is one."""
+
+    @property
+    def stdin(self) -> IO[str] | None:
+        """What it reads."""
+        ...
+
+    @property
+    def stdout(self) -> IO[str] | None:
+        """What it writes."""
+        ...
+
+    @property
+    def pid(self) -> int:
+        """Its process id, and that of its group."""
+        ...
+
+    def poll(self) -> int | None:
+        """Its exit code if it has ended."""
+        ...
+
+    def wait(self) -> int:
+        """Its exit code, or minus the signal that ended it, when it has."""
+        ...
 
 
 class Resource(Protocol):
@@ -121,7 +151,8 @@ class Launcher:
     ready: Mapping[str, Resource] = field(default_factory=dict)
     on_progress: Callable[[str, int, int], None] = lambda cell, done, total: None
     timeout_seconds: float | None = None
-    _running: set[subprocess.Popen[str]] = field(default_factory=set)
+    _running: set[Process] = field(default_factory=set)
+    _servers: dict[int, ForkServer] = field(default_factory=dict)
     _stopped: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -169,14 +200,13 @@ class Launcher:
             "shared": shared or work,
             "reference": reference or artifact / "reference.npz",
         }
-        # -P: the current directory is not searched for modules; it may be full of somebody else's
-        command = [sys.executable, "-P", "-m", "edgekit.worker", mode]
+        arguments = [mode]
         for name, path in folders.items():
-            command += [f"--{name}", str(path.resolve())]
+            arguments += [f"--{name}", str(path.resolve())]
         with (work / LOG).open("a", encoding="utf-8") as log:
             # What SDKs leave in the temporary folder goes with the run, even if the worker is killed.
             temporary = tempfile.mkdtemp(prefix="tmp-", dir=(shared or work).resolve().parent)
-            process = self._start(command, log.fileno(), num_threads, temporary)
+            process = self._start(arguments, log, num_threads, Path(temporary))
             clock = Clock(self.timeout_seconds, partial(_kill_group, process))
             try:
                 stage = self._converse(process, cell, clock)
@@ -198,6 +228,8 @@ class Launcher:
         with self._lock:
             self._stopped.set()
             running = list(self._running)
+            for server in self._servers.values():  # before its workers: one that it never started is not waited for
+                server.close()
         for event in self.ready.values():
             event.set()
         for process in running:
@@ -208,9 +240,8 @@ class Launcher:
         """Whether the run has come to its end early."""
         return self._stopped.is_set()
 
-    def _start(self, command: list[str], log: int, num_threads: int, temporary: str) -> subprocess.Popen[str]:
+    def _start(self, arguments: list[str], log: IO[str], num_threads: int, temporary: Path) -> Process:
         environment = os.environ | {
-            "TMPDIR": temporary,
             "PYTHONUTF8": "1",
             "OMP_NUM_THREADS": str(num_threads),
             "PYTHONUNBUFFERED": "1",
@@ -218,20 +249,32 @@ class Launcher:
         with self._lock:
             if self._stopped.is_set():
                 raise EdgekitError("the run was stopped")
-            # A session of its own: Ctrl-C reaches the parent alone, which then ends the workers in order.
-            process = subprocess.Popen(
-                command,
+            process = self._fork(arguments, log, num_threads, environment, temporary) or subprocess.Popen(
+                # -P: the current directory is not searched for modules; it may be full of somebody else's
+                [sys.executable, "-P", "-m", "edgekit.worker", *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env=environment,
-                start_new_session=True,
+                env=environment | {"TMPDIR": str(temporary)},
+                start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends the workers in order
             )
             self._running.add(process)
         return process
 
-    def _converse(self, process: subprocess.Popen[str], cell: str, clock: Clock) -> Any:
+    def _fork(
+        self, arguments: list[str], log: IO[str], num_threads: int, environment: dict[str, str], temporary: Path
+    ) -> Forked | None:
+        """A worker that has PyTorch loaded, if it needs that and can be had."""
+        if not IS_POSSIBLE or arguments[0] not in FORKED:
+            return None
+        if num_threads not in self._servers:  # OpenMP counts its threads once, when it is loaded
+            self._servers[num_threads] = ForkServer(environment, log)
+        with suppress(OSError):  # the server is gone, killed where memory ran out; or the folder's disk has no named pipes
+            return self._servers[num_threads].start(arguments, log, {"TMPDIR": str(temporary)}, temporary)
+        return None
+
+    def _converse(self, process: Process, cell: str, clock: Clock) -> Any:
         """Follow the worker's stages and answer its questions until it closes the pipe. Returns the last stage."""
         assert process.stdin
         assert process.stdout
@@ -260,7 +303,7 @@ class Launcher:
                     process.stdin.flush()
         return stage
 
-    def _end(self, process: subprocess.Popen[str]) -> None:
+    def _end(self, process: Process) -> None:
         _kill(process)
         with self._lock:
             self._running.discard(process)
@@ -286,7 +329,7 @@ def log_tail(work: Path) -> str:
         return ""
 
 
-def _kill(process: subprocess.Popen[str]) -> None:
+def _kill(process: Process) -> None:
     """End a worker and all that it started."""
     if process.poll() is None:
         _kill_group(process)
@@ -297,7 +340,7 @@ def _kill(process: subprocess.Popen[str]) -> None:
                 pipe.close()
 
 
-def _kill_group(process: subprocess.Popen[str]) -> None:
+def _kill_group(process: Process) -> None:
     with suppress(ProcessLookupError):  # it ended meanwhile
         os.killpg(process.pid, signal.SIGKILL)
 

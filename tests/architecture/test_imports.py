@@ -71,6 +71,7 @@ ALLOWED = {
     "judge": {"numpy"},
     "spread": {"numpy"},
     "document": {"msgspec"},
+    "forkserver": set(),
     "job": set(),
     "scratch": set(),
     "reference": {"numpy"},

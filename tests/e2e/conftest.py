@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
@@ -48,6 +50,17 @@ def run_cli(*arguments: str | Path, env: dict[str, str] | None = None, cwd: Path
         cwd=cwd,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def forked_below(pid: int) -> list[psutil.Process]:
+    """Workers that prepare or convert, below a process: they lead sessions, and who waits for them is the server's copy."""
+    workers = []
+    for process in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):  # it ended meanwhile
+            parent = process.parent()
+            if parent and "edgekit.forkserver" in parent.cmdline() and os.getsid(process.pid) == process.pid:
+                workers.append(process)
+    return workers
 
 
 @pytest.fixture(scope="session")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from edgekit.target import Target
 from edgekit.testing import TargetContract
-from tests.e2e.conftest import PLUGINS, Cli
+from tests.e2e.conftest import PLUGINS, Cli, forked_below
 
 Environment = dict[str, str]
 
@@ -113,10 +111,9 @@ def test_a_worker_that_is_killed_while_it_waits_fails_alone(fake_plugin: Environ
         for line in process.stderr:
             if "fake" in line and "waiting for the program" in line:
                 break
-        for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
-            with suppress(OSError):
-                if f"--work\0{tmp_path}".encode() in (command_line := cmdline.read_bytes()) and b"digits-fake" in command_line:
-                    os.kill(int(cmdline.parent.name), signal.SIGKILL)
+        for worker in forked_below(process.pid):
+            if Path(f"/proc/{worker.pid}/fd/2").readlink().parent.name == "digits-fake-float32":  # its log
+                worker.kill()
         stdout, _ = process.communicate(timeout=120)
     reports = {Path(row["folder"]).name: row["report"] for row in json.loads(stdout)["results"]}
     assert process.returncode == 70
