@@ -9,6 +9,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # pip compiles 22,000 modules one after the other; compileall does it on all cores.
 INSTALL := install --quiet --no-compile --constraint edgekit/constraints.txt
 ARM := build/arm/.ready
+# Where it is set, as in many containers, each of a thousand processes that the tests start would compile our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-arm check wheels clean help
 
