@@ -92,8 +92,12 @@ def convert(plan: ConvertPlan, on_stage: OnStage = silent) -> tuple[Result, ...]
         for precision in plan.precisions
     }
     check_places(plan.output, cells, force=plan.force)
-    launcher = Launcher(on_stage, offers(plan.precisions))
-    with staging_in(plan.output) as staging, launched(launcher, 1 + (plan.jobs or available_cores())) as pool:
+    workers = 1 + (plan.jobs or available_cores())
+    with (
+        staging_in(plan.output) as staging,
+        Launcher(on_stage, offers(plan.precisions)) as launcher,
+        launched(launcher, workers) as pool,
+    ):
         shared = staging / "shared"
         shared.mkdir()
         prepared = pool.submit(prepare_model, launcher, _preparation(plan, name), shared)

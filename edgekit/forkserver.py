@@ -13,19 +13,17 @@ from __future__ import annotations
 import gc
 import json
 import os
+import selectors
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-import traceback
-import weakref
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, InvalidStateError, wait
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import IO, NoReturn
 
 from edgekit.garbage import collect_rarely
 
@@ -34,211 +32,231 @@ PRELOADED = ("torch.export._trace", "torch.export.passes", "edgekit.worker", "ed
 # A macOS process that has loaded frameworks may not be forked (https://github.com/python/cpython/issues/77906), and POSIX leaves
 # open what O_RDWR does to a named pipe.
 IS_POSSIBLE = sys.platform == "linux"
+MODES = (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY | os.O_APPEND)  # of a worker's stdin, stdout and stderr
 
 
 class ForkServer:
-    """The parent's side. The server ends when it is closed, and with its last reference at the latest."""
+    """The parent's side. When the server ends, its workers are killed; when the parent ends, both do."""
 
-    def __init__(self, environment: Mapping[str, str], log: IO[str]) -> None:
+    def __init__(self, environment: Mapping[str, str]) -> None:
         """Start it. It loads while nobody waits.
 
         Args:
             environment: of the server, and of its workers but for what they change.
-            log: gets what is printed while it loads.
         """
-        server = subprocess.Popen(
+        self._server = subprocess.Popen(
             [sys.executable, "-P", "-m", "edgekit.forkserver"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=log,
+            stderr=subprocess.DEVNULL,  # what does not load, the worker that needs it will tell in its own log
             text=True,
             env=environment,
             start_new_session=True,
         )
-        assert server.stdin
-        self._requests = server.stdin
         self._workers: list[Forked] = []
-        threading.Thread(target=_listen, args=(server.stdout, self._workers), daemon=True).start()
-        self._end = weakref.finalize(self, _end, server)
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        threading.Thread(target=self._listen, daemon=True).start()
 
-    def start(self, arguments: Sequence[str], log: IO[str], environment: Mapping[str, str], folder: Path) -> Forked:
-        """Ask for a worker.
+    def start(
+        self,
+        arguments: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str],
+        folder: Path,
+        timeout_seconds: float | None = None,
+    ) -> Forked:
+        """Start a worker, and wait until it has started.
 
         Args:
             arguments: of `edgekit.worker`.
             log: gets what it prints.
             environment: what it changes in the server's.
             folder: gets its pipes.
+            timeout_seconds: to wait for the server at most.
 
         Raises:
-            OSError: the server has ended, or the folder cannot have named pipes.
+            OSError: the folder cannot have named pipes, the server has ended or does not answer, or the system has no room for a
+                process more.
         """
-        if self._requests.closed:
-            raise BrokenPipeError("the server has ended")
-        forked = Forked(folder / "stdin", folder / "stdout")
-        self._workers.append(forked)
-        files = [str(folder / "stdin"), str(folder / "stdout"), str(Path(log.name).resolve())]
+        worker = Forked(folder)
         try:
-            print(
-                json.dumps([len(self._workers) - 1, list(arguments), dict(environment), files]), file=self._requests, flush=True
-            )
+            with self._lock:
+                if self._ended.is_set():
+                    raise BrokenPipeError("the server has ended")
+                files = [*worker.pipes, str(log.resolve())]
+                changes = dict(zip(environment, _utf8(environment.values()), strict=True))
+                request = [len(self._workers), _utf8(arguments), changes, _utf8(files)]
+                self._workers.append(worker)
+                print(json.dumps(request), file=self._server.stdin, flush=True)
+            worker.wait_for_start(timeout_seconds)
         except OSError:
-            forked.fail()
-            forked.stdin.close()
-            forked.stdout.close()
+            worker.close()
             raise
-        return forked
+        return worker
 
     def close(self) -> None:
-        """End the server, not its workers. Those that it had not started will not be."""
-        self._end()
-        for worker in self._workers:
-            worker.fail()
+        """End the server, and workers that still run."""
+        self._server.kill()
+        self._server.wait()
+        assert self._server.stdin
+        with self._lock, suppress(BrokenPipeError):
+            self._ended.set()
+            self._server.stdin.close()
+
+    def _listen(self) -> None:
+        assert self._server.stdout
+        with self._server.stdout as events:
+            for line in events:
+                event = json.loads(line)
+                self._workers[event.pop("worker")].hear(**event)
+        with self._lock:
+            self._ended.set()
+            for worker in self._workers:
+                worker.lose()
 
 
 class Forked:
     """A worker, with what the launcher needs of a `subprocess.Popen`.
 
     Attributes:
+        pipes: the paths of its stdin and stdout.
         stdin: what the worker reads.
+        stdout: what the worker writes.
     """
 
-    def __init__(self, stdin: Path, stdout: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         """Make its pipes, which are not there yet."""
-        os.mkfifo(stdin, 0o600)
-        os.mkfifo(stdout, 0o600)
+        self.pipes = (str(folder / "stdin"), str(folder / "stdout"))
+        for path in self.pipes:
+            os.mkfifo(path, 0o600)
         # Neither waits for the worker. It waits for nobody either: had we died meanwhile, it would do so for ever.
-        self.stdin = os.fdopen(os.open(stdin, os.O_RDWR), "w", encoding="utf-8")
-        self._stdout = os.fdopen(os.open(stdout, os.O_RDONLY | os.O_NONBLOCK), encoding="utf-8")
-        os.set_blocking(self._stdout.fileno(), True)
+        stdin, stdout = os.open(self.pipes[0], os.O_RDWR), os.open(self.pipes[1], os.O_RDONLY | os.O_NONBLOCK)
+        os.set_blocking(stdout, True)
+        self.stdin, self.stdout = os.fdopen(stdin, "w", encoding="utf-8"), os.fdopen(stdout, encoding="utf-8")
         self._pid: Future[int] = Future()
         self._code: Future[int] = Future()
 
     @property
-    def stdout(self) -> IO[str]:
-        """What the worker writes; blocks until it can. Before that the pipe would seem to be at its end."""
-        wait([self._pid])
-        return self._stdout
-
-    @property
     def pid(self) -> int:
-        """Its process id; blocks until it is there.
+        """Its process id."""
+        return self._pid.result()
+
+    def wait_for_start(self, timeout_seconds: float | None) -> None:
+        """Block until it has its pipes: before that its stdout would seem to be at its end.
 
         Raises:
-            ProcessLookupError: it never will be: the server has ended.
+            OSError: it never will, or not in that time.
         """
-        return self._pid.result()
+        self._pid.result(timeout_seconds)
 
     def poll(self) -> int | None:
         """Its exit code if it has ended."""
         return self._code.result() if self._code.done() else None
 
     def wait(self) -> int:
-        """Its exit code, or minus the signal that ended it: SIGKILL, if that ended the one who would tell.
-
-        1 if it was never started: why the server could not, is in the server's log.
-        """
+        """Its exit code, or minus the signal that ended it, when it has."""
         return self._code.result()
 
-    def take(self, pid: int | None = None, code: int | None = None) -> None:
-        """Learn what has become of it. What comes after `fail` is not heard: that worker ends with its stdin."""
+    def close(self) -> None:
+        """Let go of its pipes, whereupon it ends."""
+        self.stdin.close()
+        self.stdout.close()
+
+    def hear(self, pid: int | None = None, code: int | None = None) -> None:
+        """Learn what has become of it."""
         if pid is not None:
-            with suppress(InvalidStateError):
-                self._pid.set_result(pid)
+            self._pid.set_result(pid)
         if code is not None:
-            self.fail()
-            with suppress(InvalidStateError):
-                self._code.set_result(code)
+            if not self._pid.done():
+                self._pid.set_exception(ChildProcessError("the server could not start this worker"))
+            self._code.set_result(code)
 
-    def fail(self) -> None:
-        """It will not be started, unless it was."""
-        with suppress(InvalidStateError):
-            self._pid.set_exception(ProcessLookupError("the server ended before it could start this worker"))
-            self._code.set_result(1)
-
-
-def _listen(events: IO[str], workers: list[Forked]) -> None:
-    """Until the server has ended, and all who wait for its workers."""
-    with events:
-        for line in events:
-            told = json.loads(line)
-            workers[told.pop("worker")].take(**told)
-    for worker in workers:
-        worker.take(code=-signal.SIGKILL)
+    def lose(self) -> None:
+        """Nobody is left who could tell how it ends: if it runs, it is killed."""
+        if not self._code.done():
+            if self._pid.done():
+                with suppress(ProcessLookupError):  # it ended meanwhile
+                    os.killpg(self.pid, signal.SIGKILL)
+            self.hear(code=-signal.SIGKILL)
 
 
-def serve() -> None:
-    """The server: load, then fork a worker for every request, until the parent has ended."""
+def serve() -> list[str]:
+    """Load, and fork a worker for every request. Returns in each of them, with its arguments; the server ends with its stdin."""
     # Unbuffered: a worker must not find other workers' requests in a copy of the buffer.
-    requests, tell = os.fdopen(os.dup(0), "rb", buffering=0), os.dup(1)
-    os.dup2(2, 1)
+    requests, events = os.fdopen(os.dup(0), "rb", buffering=0), os.dup(1)
+    os.dup2(2, 1)  # what modules print while they load is no event
+    os.close(os.pidfd_open(os.getpid()))  # Linux before 5.3 has none: better no server than one that fails at its first worker
+    _load()
+    running: dict[int, tuple[int, int]] = {}  # by the descriptor that says when it ends: what the parent calls it, its pid
+    poll = selectors.PollSelector()  # epoll's set would be one for all that are forked
+    poll.register(requests, selectors.EVENT_READ)
+    while True:
+        for key, _ in poll.select():
+            if key.fd in running:
+                worker, pid = running.pop(key.fd)
+                poll.unregister(key.fd)
+                os.close(key.fd)
+                _tell(events, worker=worker, code=os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+                continue
+            line = requests.readline()
+            if not line:
+                sys.exit()
+            worker, arguments, environment, files = json.loads(line)
+            with ExitStack() as opened:
+                try:
+                    standard = [_open(file, mode, opened) for file, mode in zip(files, MODES, strict=True)]
+                    pid = os.fork()
+                except OSError:
+                    _tell(events, worker=worker, code=1)
+                    continue
+                if pid == 0:
+                    os.setsid()
+                    for number, descriptor in enumerate(standard):
+                        os.dup2(descriptor, number)
+            if pid == 0:
+                _tell(events, worker=worker, pid=os.getpid())
+                requests.close()
+                for descriptor in (events, *running):
+                    os.close(descriptor)
+                os.environ.update(environment)
+                tempfile.tempdir = None  # what TMPDIR says now
+                return [str(argument) for argument in arguments]
+            ended = os.pidfd_open(pid)
+            running[ended] = (worker, pid)
+            poll.register(ended, selectors.EVENT_READ)
+
+
+def _load() -> None:
+    """Import what workers have in common."""
     collect_rarely()
     for module in PRELOADED:
-        with suppress(ImportError):  # the worker that needs it will say so, where its report can tell
+        with suppress(Exception):  # whatever it is, the worker that needs the module will say so in its report
             import_module(module)
     gc.collect()
     gc.freeze()  # the collector of a worker does not touch, and so copy, what all have in common
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
-    for request in requests:
-        if os.fork() == 0:
-            requests.close()
-            _attend(tell, *json.loads(request))
 
 
-def _attend(tell: int, worker: int, arguments: list[str], environment: dict[str, str], files: list[str]) -> NoReturn:
-    """In a process of its own: start the worker, wait for it, and tell how it ended. The server is free meanwhile."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    code = 1
-    try:
-        pid = os.fork()
-        if pid == 0:
-            os.setsid()
-            for file, mode, standard in zip(files, (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY | os.O_APPEND), (0, 1, 2), strict=True):
-                opened = os.open(file, mode | os.O_NONBLOCK)
-                os.set_blocking(opened, True)
-                os.dup2(opened, standard)
-                os.close(opened)
-            _tell(tell, worker=worker, pid=os.getpid())
-            os.close(tell)
-            _work(arguments, environment)
-        os.close(0)  # of the requests: were it open, the parent could not see that the server has ended
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    finally:
-        with suppress(BrokenPipeError):  # the parent is dead
-            _tell(tell, worker=worker, code=code)
-        os._exit(0)
+def _open(file: str, mode: int, opened: ExitStack) -> int:
+    """Without waiting for a named pipe's other end: it is there, or the parent is not."""
+    descriptor = os.open(file, mode | os.O_NONBLOCK)
+    opened.callback(os.close, descriptor)
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
-def _tell(tell: int, **told: int) -> None:
+def _tell(events: int, **event: int) -> None:
     """A line that is short enough not to be mixed with others'."""
-    os.write(tell, json.dumps(told).encode() + b"\n")
+    os.write(events, json.dumps(event).encode() + b"\n")
 
 
-def _work(arguments: list[str], environment: dict[str, str]) -> NoReturn:
-    """In the worker: what `python -m edgekit.worker` does."""
-    code: object = 1
-    try:
-        os.environ.update(environment)
-        tempfile.tempdir = None  # what TMPDIR says now
-        sys.argv = ["edgekit.worker", *arguments]
-        from edgekit import worker
-
-        code = worker.main(arguments)
-    except SystemExit as end:
-        code = end.code
-    except BaseException:  # whatever it is must not return into the server's code
-        traceback.print_exc()
-    sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else 1)
-
-
-def _end(server: subprocess.Popen[str]) -> None:
-    assert server.stdin
-    with suppress(BrokenPipeError):  # it has ended already
-        server.stdin.close()
-    server.kill()
-    server.wait()
+def _utf8(texts: Iterable[str]) -> list[str]:
+    """As the server reads them, which is in UTF-8 mode, whatever the parent's locale makes of the bytes of a path."""
+    return [os.fsencode(text).decode("utf-8", "surrogateescape") for text in texts]
 
 
 if __name__ == "__main__":
-    serve()
+    sys.argv = ["edgekit.worker", *serve()]
+    from edgekit import worker
+
+    sys.exit(worker.main())

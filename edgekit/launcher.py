@@ -22,7 +22,7 @@ from typing import IO, Any, Protocol, Self
 
 from edgekit.document import read_json, write_json
 from edgekit.errors import EdgekitError
-from edgekit.forkserver import IS_POSSIBLE, Forked, ForkServer
+from edgekit.forkserver import IS_POSSIBLE, ForkServer
 from edgekit.report import FILE_NAME as REPORT
 from edgekit.report import Problem, Report
 from edgekit.request import FILE_NAME as REQUEST
@@ -145,12 +145,14 @@ class Launcher:
         ready: resources that workers may ask for, each set when it is there.
         on_progress: told (cell, done, total) as a stage goes on, by workers that say so.
         timeout_seconds: that a worker may run, the time in which it waits for a resource not counted; None for any.
+        forks: whether workers that need PyTorch's exporter are forked where that can be: worth it from the second one on.
     """
 
     on_stage: OnStage = silent
     ready: Mapping[str, Resource] = field(default_factory=dict)
     on_progress: Callable[[str, int, int], None] = lambda cell, done, total: None
     timeout_seconds: float | None = None
+    forks: bool = IS_POSSIBLE
     _running: set[Process] = field(default_factory=set)
     _servers: dict[int, ForkServer] = field(default_factory=dict)
     _stopped: threading.Event = field(default_factory=threading.Event)
@@ -166,6 +168,8 @@ class Launcher:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if kind:
             self.stop()
+        for server in self._servers.values():
+            server.close()
 
     def run(
         self,
@@ -228,12 +232,12 @@ class Launcher:
         with self._lock:
             self._stopped.set()
             running = list(self._running)
-            for server in self._servers.values():  # before its workers: one that it never started is not waited for
-                server.close()
         for event in self.ready.values():
             event.set()
         for process in running:
             _kill(process)
+        for server in self._servers.values():
+            server.close()
 
     @property
     def is_stopped(self) -> bool:
@@ -246,10 +250,18 @@ class Launcher:
             "OMP_NUM_THREADS": str(num_threads),
             "PYTHONUNBUFFERED": "1",
         }
+        process: Process | None = None
+        if self.forks and arguments[0] in FORKED:
+            with suppress(OSError):  # no named pipes on that disk, or the server is gone, as where memory ran out
+                process = self._server(num_threads, environment).start(
+                    arguments, Path(log.name), {"TMPDIR": str(temporary)}, temporary, self.timeout_seconds
+                )
         with self._lock:
             if self._stopped.is_set():
+                if process:
+                    _kill(process)
                 raise EdgekitError("the run was stopped")
-            process = self._fork(arguments, log, num_threads, environment, temporary) or subprocess.Popen(
+            process = process or subprocess.Popen(
                 # -P: the current directory is not searched for modules; it may be full of somebody else's
                 [sys.executable, "-P", "-m", "edgekit.worker", *arguments],
                 stdin=subprocess.PIPE,
@@ -262,17 +274,13 @@ class Launcher:
             self._running.add(process)
         return process
 
-    def _fork(
-        self, arguments: list[str], log: IO[str], num_threads: int, environment: dict[str, str], temporary: Path
-    ) -> Forked | None:
-        """A worker that has PyTorch loaded, if it needs that and can be had."""
-        if not IS_POSSIBLE or arguments[0] not in FORKED:
-            return None
-        if num_threads not in self._servers:  # OpenMP counts its threads once, when it is loaded
-            self._servers[num_threads] = ForkServer(environment, log)
-        with suppress(OSError):  # the server is gone, killed where memory ran out; or the folder's disk has no named pipes
-            return self._servers[num_threads].start(arguments, log, {"TMPDIR": str(temporary)}, temporary)
-        return None
+    def _server(self, num_threads: int, environment: Mapping[str, str]) -> ForkServer:
+        with self._lock:
+            if self._stopped.is_set():
+                raise EdgekitError("the run was stopped")
+            if num_threads not in self._servers:  # OpenMP counts its threads once, when it is loaded
+                self._servers[num_threads] = ForkServer(environment)
+            return self._servers[num_threads]
 
     def _converse(self, process: Process, cell: str, clock: Clock) -> Any:
         """Follow the worker's stages and answer its questions until it closes the pipe. Returns the last stage."""

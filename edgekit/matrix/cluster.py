@@ -129,7 +129,7 @@ def convert_there(name: str, request: ConvertRequest, prepared: bytes, *, timeou
         ready = offers([request.precision])
         for offer in ready.values():
             offer.set()
-        launcher = Launcher(ready=ready, timeout_seconds=timeout_seconds)
+        launcher = Launcher(ready=ready, timeout_seconds=timeout_seconds, forks=False)
         convert_cell(launcher, name, request, folder, shared)
         return pack(folder)
 

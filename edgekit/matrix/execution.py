@@ -142,8 +142,11 @@ def execute(
     chosen = [cell for cell in cells if cell.name not in left_out]
     for cell in chosen:
         check_place(plan.output / cell.name, force=True)
-    launcher = Launcher(on_stage, timeout_seconds=plan.timeout_seconds)
-    with staging_in(plan.output) as staging, _site(plan, launcher) as site:
+    with (
+        staging_in(plan.output) as staging,
+        Launcher(on_stage, timeout_seconds=plan.timeout_seconds) as launcher,
+        _site(plan, launcher) as site,
+    ):
         run = _Run(plan, launcher, site, staging, on_made)
         made = _convert(run, chosen)
         reports = {name: each.report for name, each in made.items()}

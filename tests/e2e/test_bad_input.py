@@ -7,9 +7,9 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -126,6 +126,7 @@ def test_an_interrupted_run_leaves_nothing(output: Path, signal_number: int) -> 
         for line in process.stderr:
             if line.rstrip().endswith(": convert"):
                 break
+        workers = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal_number)
         stdout, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -133,14 +134,6 @@ def test_an_interrupted_run_leaves_nothing(output: Path, signal_number: int) -> 
     assert "Traceback" not in stderr
     assert stdout == ""
     assert not output.exists()
-    assert_no_worker_of(output)
-
-
-def assert_no_worker_of(output: Path) -> None:
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-        if not any(str(output).encode() in command for command in commands):
-            return
-        time.sleep(0.1)
-    pytest.fail("a worker outlived the run")
+    assert workers
+    _, alive = psutil.wait_procs(workers, timeout=5)
+    assert not alive, f"workers outlived the run: {alive}"

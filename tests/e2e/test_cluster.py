@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.conftest import Cli, forked_below
+from tests.e2e.conftest import Cli
 from tests.e2e.matrices import read_matrix, write_config
 
 pytest.importorskip("distributed", reason="the package distributed is an optional extra")
@@ -53,7 +53,8 @@ def start_worker(address: str, folder: Path, env: dict[str, str]) -> subprocess.
 def converting(worker: subprocess.Popen[bytes]) -> bool:
     """Whether a cell is being converted below a Dask worker right now."""
     try:
-        return bool(forked_below(worker.pid))
+        children = psutil.Process(worker.pid).children(recursive=True)
+        return any("edgekit.worker" in child.cmdline() and "convert" in child.cmdline() for child in children)
     except psutil.NoSuchProcess:
         return False
 
