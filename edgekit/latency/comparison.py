@@ -5,8 +5,7 @@ are timed in turns, A B B A, in blocks of a few dozen milliseconds, and only the
 memory came to lie stays as it is for its whole life: so both are started anew several times, and it is these launches that are
 counted, not the thousands of inferences within, which share one accident. The interval is Student's t over the logarithms of the
 launches' ratios, as Georges, Buytaert and Eeckhout ("Statistically rigorous Java performance evaluation", OOPSLA 2007) and
-Kalibera and Jones ("Rigorous benchmarking in reasonable time", ISMM 2013) ask for, around a trimmed mean: a machine that is taken
-away for half a second spoils a launch, and one such among seven makes a plain interval five times as wide.
+Kalibera and Jones ("Rigorous benchmarking in reasonable time", ISMM 2013) ask for.
 """
 
 from __future__ import annotations
@@ -23,8 +22,6 @@ from edgekit.errors import UsageError
 Verdict = Literal["faster", "slower", "unproven"]
 CONFIDENCE = 0.99
 """Of the interval: two artifacts that are alike are told apart once in a hundred times, and half of these as slower."""
-LAUNCHES_PER_TRIMMED = 7
-"""Of so many launches, the one with the lowest ratio and the one with the highest count as much as their neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,30 +93,11 @@ def compare(launches: Sequence[Launch], *, first: str, second: str, num_threads:
     if len(launches) < 3:
         raise UsageError("a comparison needs at least 3 launches: fewer have no spread to judge by")
     logs = [math.log(launch.ratio) for launch in launches]
-    middle, spread, degrees = trimmed_mean(logs, len(logs) // LAUNCHES_PER_TRIMMED)
-    reach = student_quantile((1 + CONFIDENCE) / 2, degrees) * spread
+    middle, spread = statistics.fmean(logs), statistics.stdev(logs) / math.sqrt(len(logs))
+    reach = student_quantile((1 + CONFIDENCE) / 2, len(logs) - 1) * spread
     low, high = math.exp(middle - reach), math.exp(middle + reach)
     verdict: Verdict = "faster" if high < 1 else "slower" if low > 1 else "unproven"
     return Comparison(first, second, num_threads, math.exp(middle), low, high, verdict, tuple(launches))
-
-
-def trimmed_mean(values: Sequence[float], trimmed: int) -> tuple[float, float, int]:
-    """The mean without so many of the lowest and of the highest, its standard error, and that error's degrees of freedom.
-
-    The error is that of the values in which those left out are set to the nearest that is not: Tukey and McLaughlin (Sankhya A
-    25, 1963), as in Yuen, "The two-sample trimmed t for unequal population variances" (Biometrika 61, 1974,
-    doi:10.1093/biomet/61.1.165).
-    With none trimmed both are what they are for a plain mean.
-
-    Args:
-        values: more than twice as many as are trimmed, and one more.
-        trimmed: at each end.
-    """
-    ordered, kept = sorted(values), len(values) - 2 * trimmed
-    inner = ordered[trimmed : trimmed + kept]
-    winsorized = [inner[0]] * trimmed + inner + [inner[-1]] * trimmed
-    squares = statistics.variance(winsorized) * (len(values) - 1)
-    return statistics.fmean(inner), math.sqrt(squares / (kept * (kept - 1))), kept - 1
 
 
 def turns(rounds: int) -> Iterator[int]:
