@@ -53,7 +53,7 @@ def run_cli(*arguments: str | Path, env: dict[str, str] | None = None, cwd: Path
 
 
 def forked_below(pid: int) -> list[psutil.Process]:
-    """Workers that prepare or convert, below a process: they lead sessions, and who waits for them is the server's copy."""
+    """Workers that prepare or convert, below a process: forked from its server, and leading sessions, unlike what they start."""
     workers = []
     for process in psutil.Process(pid).children(recursive=True):
         with suppress(psutil.NoSuchProcess, ProcessLookupError):  # it ended meanwhile
