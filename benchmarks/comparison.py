@@ -4,7 +4,7 @@
 
 The slower one is the artifact with a convolution more, whose answer is multiplied by zero and added to the output; its size is
 chosen by comparing until a comparison says 8 to 12 %. With --busy a neighbour keeps one core busy meanwhile. Goals: copies are
-"unproven" in at least 95 of 100 runs, the slower one is "slower". A comparison takes about fifteen seconds.
+"unproven" in at least 95 of 100 runs, the slower one is "slower". A comparison takes fifteen to fifty seconds.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def slow_down(folder: Path, to: Path, channels: int) -> Path:
 
 def find_tenth(folder: Path, work: Path, threads: int) -> tuple[Path, Comparison]:
     """Choose the size of the convolution: what the first one costs tells how many channels a tenth is."""
-    channels, plan = 32, ComparisonPlan(launches=9)
+    channels, plan = 32, ComparisonPlan(9)
     for _ in range(8):
         slower = slow_down(folder, work / f"slower-{channels}", channels)
         (found,) = compare((folder, slower), num_threads=threads, plan=plan)
@@ -76,7 +76,8 @@ def run(pair: tuple[Path, Path], count: int, threads: int) -> list[Comparison]:
     found: list[Comparison] = []
     for number in range(count):
         found += compare(pair, num_threads=threads, plan=ComparisonPlan())
-        print(f"{number + 1}: {found[-1].ratio:.3f} ({found[-1].low:.3f} to {found[-1].high:.3f})", file=sys.stderr)
+        last, of = found[-1], len(found[-1].launches)
+        print(f"{number + 1}: {last.ratio:.3f} ({last.low:.3f} to {last.high:.3f}), {of} launches", file=sys.stderr)
     return found
 
 
@@ -86,7 +87,9 @@ def show(name: str, found: list[Comparison]) -> None:
     verdicts = ", ".join(f"{verdict} {count}" for verdict, count in counts.most_common())
     widths = statistics.median(each.high / each.low - 1 for each in found)
     ratio = statistics.median(each.ratio for each in found)
-    print(f"{name:24} {len(found):4} runs: {verdicts}; median ratio {ratio:.3f}, interval {widths:.1%} wide", flush=True)
+    launches = statistics.fmean(len(each.launches) for each in found)
+    print(f"{name:24} {len(found):4} runs: {verdicts}; ", end="")
+    print(f"median ratio {ratio:.3f}, interval {widths:.1%} wide, {launches:.1f} launches", flush=True)
 
 
 def main() -> None:

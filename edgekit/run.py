@@ -16,7 +16,7 @@ from edgekit.alone import WAITS, alone
 from edgekit.document import write_json
 from edgekit.errors import InputError, OutputError, UsageError
 from edgekit.latency import LatencyPlan
-from edgekit.latency.comparison import Comparison, ComparisonPlan
+from edgekit.latency.comparison import Comparison, ComparisonPlan, Launch, suffices
 from edgekit.latency.comparison import compare as judge
 from edgekit.launcher import Launcher, OnStage, silent
 from edgekit.machine import describe_machine
@@ -117,10 +117,12 @@ def compare(
     compared = []
     for other in others:
         cell = f"{other.name} against {first.name}"
-        launches = []
+        launches: list[Launch] = []
         with _work() as work, alone(partial(on_stage, cell, WAITS)):
-            for number in range(plan.launches):
-                on_stage(cell, f"launch {number + 1} of {plan.launches}")
+            while not suffices(launches, plan):
+                number = len(launches) + 1
+                more = f"{plan.max_launches} at most, the interval is still wide"
+                on_stage(cell, f"launch {number} of {plan.min_launches if number <= plan.min_launches else more}")
                 desk = work / str(number)
                 desk.mkdir()
                 launches.append(interleave((first, other), desk, num_threads=num_threads, plan=plan, blank=blank_of))

@@ -27,11 +27,12 @@ def show_comparisons(comparisons: Sequence[Comparison]) -> None:
     """Print the verdicts."""
     if not comparisons:
         return
-    figures = ("threads", "time ratio", f"{CONFIDENCE:.0%} interval")
+    figures = ("threads", "launches", "time ratio", f"{CONFIDENCE:.0%} interval")
     table = new_table("artifact", "against", *figures, "verdict", figures=figures)
     for each in comparisons:
         interval = f"{each.low:.3f} to {each.high:.3f}"
-        table.add_row(each.second, each.first, str(each.num_threads), f"{each.ratio:.3f}", interval, each.verdict)
+        counts = (str(each.num_threads), str(len(each.launches)))
+        table.add_row(each.second, each.first, *counts, f"{each.ratio:.3f}", interval, each.verdict)
     print_lines("")
     print_table(table)
-    print_lines(f"Timed in turns, both started anew {len(comparisons[0].launches)} times. Unproven: 1 is within the interval.")
+    print_lines("Timed in turns, both started anew for each launch. Unproven: 1 is within the interval.")

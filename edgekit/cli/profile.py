@@ -37,8 +37,14 @@ def profile(
         typer.Option("--compare", help="Time the first artifact in turns with each of the others: faster, slower, unproven."),
     ] = False,
     launches: Annotated[
-        int, typer.Option("--launches", min=3, max=100, help="Times that --compare starts both artifacts anew.")
-    ] = 7,
+        int | None,
+        typer.Option(
+            "--launches",
+            min=3,
+            max=100,
+            help="Times that --compare starts both artifacts anew. [default: 7 to 21, until the interval is 10 % wide]",
+        ),
+    ] = None,
     device: Annotated[
         list[str] | None,
         typer.Option(
@@ -90,7 +96,7 @@ def profile(
     if compare:
         with Progress(quiet=quiet) as progress:
             for number in counts:
-                launching = ComparisonPlan(launches)
+                launching = ComparisonPlan(launches, launches) if launches else ComparisonPlan()
                 comparisons += run.compare(artifacts, num_threads=number, plan=launching, on_stage=progress.enter)
     if json:
         print_json({**content, "comparisons": comparisons, "projected": projected})

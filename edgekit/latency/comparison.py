@@ -6,6 +6,10 @@ memory came to lie stays as it is for its whole life: so both are started anew s
 counted, not the thousands of inferences within, which share one accident. The interval is Student's t over the logarithms of the
 launches' ratios, as Georges, Buytaert and Eeckhout ("Statistically rigorous Java performance evaluation", OOPSLA 2007) and
 Kalibera and Jones ("Rigorous benchmarking in reasonable time", ISMM 2013) ask for.
+
+How many launches that takes depends on the machine, so they go on until the interval is narrow enough (Chow and Robbins, "On the
+asymptotic theory of fixed-width sequential confidence intervals", 1965). The verdict has no say in it: whoever goes on until
+there is one tells copies apart several times as often as the interval promises.
 """
 
 from __future__ import annotations
@@ -29,20 +33,26 @@ class ComparisonPlan:
     """How to compare.
 
     Attributes:
-        launches: times that both processes are started.
+        min_launches: times that both processes are started at least.
+        max_launches: at most, however wide the interval is then.
+        max_width: of the interval, as its end divided by its beginning; one as narrow needs no further launches.
         rounds: blocks of each artifact in a launch.
         block_seconds: of one block, which has at least three inferences.
         max_warmup_seconds: of each launch.
     """
 
-    launches: int = 7
+    min_launches: int = 7
+    max_launches: int = 21
+    max_width: float = 1.10
     rounds: int = 10
     block_seconds: float = 0.05
     max_warmup_seconds: float = 2.0
 
     def __post_init__(self) -> None:
-        if self.launches < 3 or self.rounds < 2:
+        if self.min_launches < 3 or self.rounds < 2:
             raise UsageError("a comparison needs at least 3 launches and 2 rounds: fewer have no spread to judge by")
+        if self.max_launches < self.min_launches:
+            raise UsageError(f"a comparison of at least {self.min_launches} launches cannot have {self.max_launches} at most")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +100,31 @@ def compare(launches: Sequence[Launch], *, first: str, second: str, num_threads:
     Raises:
         UsageError: fewer than three launches.
     """
+    low, ratio, high = interval(launches)
+    verdict: Verdict = "faster" if high < 1 else "slower" if low > 1 else "unproven"
+    return Comparison(first, second, num_threads, ratio, low, high, verdict, tuple(launches))
+
+
+def interval(launches: Sequence[Launch]) -> tuple[float, float, float]:
+    """Of the ratio: where it begins, its middle, and where it ends.
+
+    Raises:
+        UsageError: fewer than three launches.
+    """
     if len(launches) < 3:
         raise UsageError("a comparison needs at least 3 launches: fewer have no spread to judge by")
     logs = [math.log(launch.ratio) for launch in launches]
     middle, spread = statistics.fmean(logs), statistics.stdev(logs) / math.sqrt(len(logs))
     reach = student_quantile((1 + CONFIDENCE) / 2, len(logs) - 1) * spread
-    low, high = math.exp(middle - reach), math.exp(middle + reach)
-    verdict: Verdict = "faster" if high < 1 else "slower" if low > 1 else "unproven"
-    return Comparison(first, second, num_threads, math.exp(middle), low, high, verdict, tuple(launches))
+    return math.exp(middle - reach), math.exp(middle), math.exp(middle + reach)
+
+
+def suffices(launches: Sequence[Launch], plan: ComparisonPlan) -> bool:
+    """Whether no further launch is needed."""
+    if len(launches) < plan.min_launches:
+        return False
+    low, _, high = interval(launches)
+    return high <= low * plan.max_width or len(launches) >= plan.max_launches
 
 
 def turns(rounds: int) -> Iterator[int]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.errors import UsageError
-from edgekit.latency.comparison import Comparison, ComparisonPlan, Launch, compare, student_quantile, turns
+from edgekit.latency.comparison import Comparison, ComparisonPlan, Launch, compare, student_quantile, suffices, turns
 
 RUNS = 400
 
@@ -77,6 +77,48 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     assert sum(each.low <= 1.3 <= each.high for each in found) >= 0.97 * RUNS
 
 
+def gone_on(rng: random.Random, ratio: float, spread: float, *, most: int = 21, until_verdict: bool = False) -> Comparison:
+    """Launch after launch until they suffice. With `until_verdict`, what must not be done: stop at the first verdict."""
+    plan = ComparisonPlan(max_launches=most)
+    launches: list[Launch] = []
+    while not suffices(launches, plan):
+        launches.append(Launch((8.0,), (8.0 * math.exp(rng.gauss(math.log(ratio), spread)),)))
+        if until_verdict and len(launches) >= plan.min_launches and judged(launches).verdict != "unproven":
+            break
+    return judged(launches)
+
+
+@pytest.mark.parametrize("spread", [0.01, 0.05, 0.1])
+def test_copies_stay_unproven_where_launches_go_on_until_the_interval_is_narrow(spread: float) -> None:
+    rng = random.Random(7)
+    verdicts = [gone_on(rng, 1.0, spread).verdict for _ in range(RUNS)]
+    assert verdicts.count("unproven") >= 0.97 * RUNS
+
+
+def test_going_on_until_there_is_a_verdict_would_tell_copies_apart() -> None:
+    """Why the interval's width decides and not the verdict."""
+    rng = random.Random(8)
+    verdicts = [gone_on(rng, 1.0, 0.2, most=40, until_verdict=True).verdict for _ in range(RUNS // 2)]
+    assert verdicts.count("unproven") < 0.97 * len(verdicts)
+
+
+def test_a_tenth_is_found_where_launches_differ_by_several_percent() -> None:
+    """Seven launches find it in no more than three quarters of the comparisons: the negative control."""
+    rng = random.Random(9)
+    found = [gone_on(rng, 1.1, 0.06) for _ in range(RUNS)]
+    assert [each.verdict for each in found].count("slower") >= 0.98 * RUNS
+    assert [judged(list(each.launches[:7])).verdict for each in found].count("slower") < 0.75 * RUNS
+
+
+def test_launches_go_on_while_the_interval_is_wide_and_no_further_than_the_plan() -> None:
+    quiet = [Launch((8.0,), (8.0 * ratio,)) for ratio in (0.99, 1.0, 1.01, 1.0, 0.99, 1.01, 1.0)]
+    noisy = [Launch((8.0,), (8.0 * ratio,)) for ratio in (0.8, 1.0, 1.2) * 7]
+    plan = ComparisonPlan()
+    assert [suffices(quiet[:count], plan) for count in (0, 6, 7)] == [False, False, True]
+    assert [suffices(noisy[:count], plan) for count in (7, 20, 21)] == [False, False, True]
+    assert suffices(noisy[:3], ComparisonPlan(3, 3))
+
+
 def test_copies_without_any_noise_are_unproven_and_others_are_not() -> None:
     same = Launch((8.0, 8.0), (8.0, 8.0))
     assert judged([same] * 3).verdict == "unproven"
@@ -100,7 +142,9 @@ def test_fewer_than_three_launches_are_refused() -> None:
     with pytest.raises(UsageError, match="at least 3 launches"):
         judged([Launch((1.0,), (1.0,))] * 2)
     with pytest.raises(UsageError, match="at least 3 launches"):
-        ComparisonPlan(launches=2)
+        ComparisonPlan(2)
+    with pytest.raises(UsageError, match="cannot have 6 at most"):
+        ComparisonPlan(max_launches=6)
 
 
 @pytest.mark.parametrize(("degrees", "expected"), [(1, 63.657), (2, 9.925), (4, 4.604), (9, 3.250), (29, 2.756), (120, 2.617)])
