@@ -42,7 +42,7 @@ def profile(
             "--launches",
             min=3,
             max=100,
-            help="Times that --compare starts both artifacts anew. [default: 7 to 21, until the interval is 10 % wide]",
+            help="Times that --compare starts both artifacts anew. [default: 8 to 24, until the interval is 10 % wide]",
         ),
     ] = None,
     device: Annotated[

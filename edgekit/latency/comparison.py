@@ -1,11 +1,12 @@
 """Whether one artifact is faster than another: faster, slower, or unproven.
 
 Two things move a latency that have nothing to do with the artifact. The machine's speed changes from second to second: so both
-are timed in turns, A B B A, in blocks of a few dozen milliseconds, and only the ratio of neighbours counts. And where a process's
-memory came to lie stays as it is for its whole life: so both are started anew several times, and it is these launches that are
-counted, not the thousands of inferences within, which share one accident. The interval is Student's t over the logarithms of the
-launches' ratios, as Georges, Buytaert and Eeckhout ("Statistically rigorous Java performance evaluation", OOPSLA 2007) and
-Kalibera and Jones ("Rigorous benchmarking in reasonable time", ISMM 2013) ask for.
+are timed in turns, A B B A, in blocks of a few dozen milliseconds, and only the ratio of neighbours counts. And where a
+process's memory came to lie stays as it is for its whole life: so both are started anew several times, and it is these launches
+that are counted, not the thousands of inferences within, which share one accident. Nor are the two places alike: of two copies,
+the one that is loaded second is some tenths of a percent faster. So they change places from launch to launch. The interval is
+Student's t over the logarithms of the launches' ratios, as Georges, Buytaert and Eeckhout ("Statistically rigorous Java
+performance evaluation", OOPSLA 2007) and Kalibera and Jones ("Rigorous benchmarking in reasonable time", ISMM 2013) ask for.
 
 How many launches that takes depends on the machine, so they go on until the interval is narrow enough (Chow and Robbins, "On the
 asymptotic theory of fixed-width sequential confidence intervals", 1965). The verdict has no say in it: whoever goes on until
@@ -33,7 +34,7 @@ class ComparisonPlan:
     """How to compare.
 
     Attributes:
-        min_launches: times that both processes are started at least.
+        min_launches: times that both processes are started at least; if even, both artifacts are the first to start as often.
         max_launches: at most, however wide the interval is then.
         max_width: of the interval, as its end divided by its beginning; one as narrow needs no further launches.
         rounds: blocks of each artifact in a launch.
@@ -41,8 +42,8 @@ class ComparisonPlan:
         max_warmup_seconds: of each launch.
     """
 
-    min_launches: int = 7
-    max_launches: int = 21
+    min_launches: int = 8
+    max_launches: int = 24
     max_width: float = 1.10
     rounds: int = 10
     block_seconds: float = 0.05
@@ -67,6 +68,10 @@ class Launch:
         """How many times as long the second took: the median of the rounds."""
         pairs = zip(self.first_ms, self.second_ms, strict=True)
         return math.exp(statistics.median(math.log(second / first) for first, second in pairs))
+
+    def turned(self) -> Launch:
+        """The same with the second artifact as the first."""
+        return Launch(self.second_ms, self.first_ms)
 
 
 @dataclass(frozen=True, slots=True)
