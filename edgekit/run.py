@@ -125,9 +125,10 @@ def compare(
                 on_stage(cell, f"launch {number} of {plan.min_launches if number <= plan.min_launches else more}")
                 desk = work / str(number)
                 desk.mkdir()
-                places = (first, other) if number % 2 else (other, first)
+                is_turned = number % 2 == 0
+                places = (other, first) if is_turned else (first, other)
                 launch = interleave(places, desk, num_threads=num_threads, plan=plan, blank=blank_of)
-                launches.append(launch if number % 2 else launch.turned())
+                launches.append(launch.turned() if is_turned else launch)
         on_stage(cell, "done")
         compared.append(judge(launches, first=first.name, second=other.name, num_threads=num_threads))
     return tuple(compared)
