@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,9 @@ LONGEST = (
 # On a busy machine OpenMP's threads spin while they wait for a core: one thread is up to a hundred times faster than two. Here
 # that is said before torch is imported, and to the commands that tests run.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# A shell's background job ignores SIGINT, and what it starts inherits that. Tests press Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples in every run, and no limit on the time of one.
 settings.register_profile("edgekit", deadline=None, derandomize=True, database=None, max_examples=40)

@@ -59,15 +59,16 @@ def slow_down(folder: Path, to: Path, channels: int) -> Path:
 
 
 def find_tenth(folder: Path, work: Path, threads: int) -> tuple[Path, Comparison]:
-    """Choose the size of the convolution: what the first one costs tells how many channels a tenth is."""
-    channels, plan = 32, ComparisonPlan(9)
+    """Choose the size of the convolution: twice as many channels until it is too much, then halfway between."""
+    channels, below, above = 32, 0, 0
     for _ in range(8):
         slower = slow_down(folder, work / f"slower-{channels}", channels)
-        (found,) = compare((folder, slower), num_threads=threads, plan=plan)
+        (found,) = compare((folder, slower), num_threads=threads, plan=ComparisonPlan())
         print(f"{channels} channels more: {found.ratio:.3f} ({found.low:.3f} to {found.high:.3f})", file=sys.stderr)
         if 1.08 <= found.ratio <= 1.12:
             return slower, found
-        channels = max(1, round(channels * min(4.0, max(0.25, 0.10 / max(0.01, found.ratio - 1)))))
+        below, above = (channels, above) if found.ratio < 1.10 else (below, channels)
+        channels = (below + above) // 2 if above else 2 * channels
     sys.exit("no size makes it a tenth slower: the machine is too noisy, or the model too small")
 
 

@@ -55,7 +55,7 @@ class ForkServer:
         )
         self._workers: list[Forked] = []
         self._lock = threading.Lock()
-        self._ended = threading.Event()
+        self._has_ended = False  # under the lock, as the requests
         threading.Thread(target=self._listen, daemon=True).start()
 
     def start(
@@ -82,7 +82,7 @@ class ForkServer:
         worker = Forked(folder)
         try:
             with self._lock:
-                if self._ended.is_set():
+                if self._has_ended:
                     raise BrokenPipeError("the server has ended")
                 files = [*worker.pipes, str(log.resolve())]
                 changes = dict(zip(environment, _utf8(environment.values()), strict=True))
@@ -101,7 +101,7 @@ class ForkServer:
         self._server.wait()
         assert self._server.stdin
         with self._lock, suppress(BrokenPipeError):
-            self._ended.set()
+            self._has_ended = True
             self._server.stdin.close()
 
     def _listen(self) -> None:
@@ -111,7 +111,7 @@ class ForkServer:
                 event = json.loads(line)
                 self._workers[event.pop("worker")].hear(**event)
         with self._lock:
-            self._ended.set()
+            self._has_ended = True
             for worker in self._workers:
                 worker.lose()
 

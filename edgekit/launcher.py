@@ -138,7 +138,7 @@ class Clock:
 
 @dataclass
 class Launcher:
-    """The workers of one run. A context manager: an error inside, or Ctrl-C, kills them.
+    """The workers of one run. A context manager: those that still run at its end, as after Ctrl-C, are killed.
 
     Attributes:
         on_stage: told (cell, stage) whenever a worker enters a stage; called from the worker's thread.
@@ -166,10 +166,7 @@ class Launcher:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind:
-            self.stop()
-        for server in self._servers.values():
-            server.close()
+        self.stop()
 
     def run(
         self,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
 
 from edgekit.cli.flags import overrides, parse_options, pictures
+from edgekit.cli.profile import profile
 from edgekit.dataset import DIGITS
 from edgekit.errors import UsageError
+from edgekit.latency.comparison import ComparisonPlan
 from edgekit.mobilenet.overrides import Overrides
 
 
@@ -51,3 +54,9 @@ def test_overrides_are_what_was_given() -> None:
 def test_a_padding_that_does_not_exist_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match=r"symmetric .* or same .*, not 'valid'"):
         overrides(None, None, "valid", None, None)
+
+
+def test_the_help_of_launches_tells_what_a_comparison_does_unasked() -> None:
+    plan = ComparisonPlan()
+    told = f"{plan.min_launches} to {plan.max_launches}, until the interval is {plan.max_width - 1:.0%} wide".replace("%", " %")
+    assert told in inspect.signature(profile, eval_str=True).parameters["launches"].annotation.__metadata__[0].help
