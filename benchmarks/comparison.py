@@ -58,7 +58,7 @@ def slow_down(folder: Path, to: Path, channels: int) -> Path:
     return to
 
 
-def find_tenth(folder: Path, work: Path, threads: int) -> tuple[Path, Comparison]:
+def find_tenth(folder: Path, work: Path, threads: int) -> Path:
     """Choose the size of the convolution: twice as many channels until it is too much, then halfway between."""
     channels, below, above = 32, 0, 0
     for _ in range(8):
@@ -66,7 +66,7 @@ def find_tenth(folder: Path, work: Path, threads: int) -> tuple[Path, Comparison
         (found,) = compare((folder, slower), num_threads=threads, plan=ComparisonPlan())
         print(f"{channels} channels more: {found.ratio:.3f} ({found.low:.3f} to {found.high:.3f})", file=sys.stderr)
         if 1.08 <= found.ratio <= 1.12:
-            return slower, found
+            return slower
         below, above = (channels, above) if found.ratio < 1.10 else (below, channels)
         channels = (below + above) // 2 if above else 2 * channels
     sys.exit("no size makes it a tenth slower: the machine is too noisy, or the model too small")
@@ -109,7 +109,7 @@ def main() -> None:
             if arguments.runs:
                 show("two copies", run((arguments.folder, copy), arguments.runs, arguments.threads))
             if arguments.slow_runs:
-                slower, _ = find_tenth(arguments.folder, Path(work), arguments.threads)
+                slower = find_tenth(arguments.folder, Path(work), arguments.threads)
                 show(f"a tenth slower ({slower.name})", run((arguments.folder, slower), arguments.slow_runs, arguments.threads))
     finally:
         if neighbour:

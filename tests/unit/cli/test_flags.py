@@ -58,5 +58,5 @@ def test_a_padding_that_does_not_exist_is_a_usage_error() -> None:
 
 def test_the_help_of_launches_tells_what_a_comparison_does_unasked() -> None:
     plan = ComparisonPlan()
-    told = f"{plan.min_launches} to {plan.max_launches}, until the interval is {plan.max_width - 1:.0%} wide".replace("%", " %")
+    told = f"{plan.min_launches} to {plan.max_launches}, until the interval is {100 * (plan.max_width - 1):.0f} % wide"
     assert told in inspect.signature(profile, eval_str=True).parameters["launches"].annotation.__metadata__[0].help
