@@ -13,7 +13,7 @@ from edgekit.cli import flags
 if TYPE_CHECKING:
     from edgekit.projection.database import Known
 
-TIERS = ("calibrated", "anchored", "specification")
+TIERS = ("calibrated", "anchored", "specification", "none")
 
 
 def register(app: typer.Typer) -> None:

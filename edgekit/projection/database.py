@@ -13,6 +13,7 @@ from edgekit.projection.setting import Setting
 from edgekit.projection.widths import Widths
 
 TABLE = "table.json"
+INVERTED_RATE = "1000/FPS"  # how statistics of that kind begin, Hailo's and Rockchip's
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ class Published:
         """To the line, where the source has lines."""
         return f"{self.source.citation}#{self.line}" if self.line else self.source.citation
 
+    @property
+    def is_latency(self) -> bool:
+        """False for a rate turned over: an accelerator that works on several inferences at once takes longer for each of them."""
+        return not self.statistic.startswith(INVERTED_RATE)
+
 
 @dataclass(frozen=True, slots=True)
 class Costs:
@@ -63,7 +69,7 @@ class Known:
 
     Attributes:
         setting: device, runtime and mode.
-        tier: "calibrated", "anchored" or "specification".
+        tier: "calibrated", "anchored" or "specification"; "none" where nothing is fitted, so that nothing can be predicted.
         figures: published for it.
         costs: fitted to it, or None where nothing should be fitted.
     """

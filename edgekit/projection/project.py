@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -87,11 +88,13 @@ def project(
         database: instead of the one that ships.
 
     Raises:
-        UsageError: no such device, or none that the target could run on or that is published in such a precision.
+        UsageError: no such device, or none that the target could run on or that has a latency published in such a precision.
     """
     spec = model if isinstance(model, MobileNetSpec) else model.spec
     database = database or read_database()
-    known = [row for row in database.of_device(device) if row.figures or row.costs]
+    known = [row for row in database.of_device(device) if row.costs or any(figure.is_latency for figure in row.figures)]
+    if not known:
+        raise UsageError(f"only rates are published of {device!r}, no latency: `edgekit devices {shlex.quote(device)}` lists them")
     if target == "coreml" and not any(row.setting.core == "apple" for row in known):
         raise UsageError(f"Core ML runs on Apple devices only, and {device!r} is none")
     rows = _standing_for(target, _in_precision(precision, known))
@@ -180,7 +183,8 @@ def _published(row: Known, spec: MobileNetSpec) -> Published | None:
     same = [
         figure
         for figure in row.figures
-        if (figure.network, figure.width, figure.resolution) == (name, round(spec.width, 4), spec.resolution)
+        if figure.is_latency
+        and (figure.network, figure.width, figure.resolution) == (name, round(spec.width, 4), spec.resolution)
     ]
     return next((figure for figure in same if figure.statistic.startswith("mean")), same[0] if same else None)
 

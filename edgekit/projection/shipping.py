@@ -76,7 +76,7 @@ def table_of(figures: Sequence[Figure], *, intervals: bool = True) -> dict[str, 
 
 def _row(setting: Setting, figures: list[list[Any]], panel: Panel | None, model: Fitted | None, surface: Any) -> dict[str, Any]:
     at = panel.rows.get(setting) if panel else None
-    tier, costs = "specification", None
+    tier, costs = "none", None
     if panel and model and at is not None:
         tier = tier_of(int((panel.there[at] > 0).sum()))
         costs = {

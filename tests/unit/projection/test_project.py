@@ -110,6 +110,14 @@ def test_nothing_is_fitted_on_what_is_only_context() -> None:
     assert sum(len(known.figures) for known in hailo) > 10
 
 
+@pytest.mark.parametrize("device", ["HAILO8", "RK1808"])
+def test_a_rate_turned_over_is_no_latency(device: str) -> None:
+    """Hailo's 1000/FPS of MobileNet V1 is 0.30 ms, and each of the inferences that it has under way takes longer."""
+    assert {row.tier for row in read_database().of_device(device)} == {"none"}
+    with pytest.raises(UsageError, match=f"only rates are published of '{device}', no latency: `edgekit devices {device}`"):
+        project(MobileNetSpec("v1"), precision="int8", target="onnx", device=device)
+
+
 def test_neither_listing_nor_projecting_needs_numpy() -> None:
     code = (
         "import sys; from edgekit.projection import project; from edgekit.mobilenet.spec import MobileNetSpec;"
