@@ -15,6 +15,7 @@ from pathlib import Path
 from edgekit import run
 from edgekit.latency import Latency, LatencyPlan
 from edgekit.latency.noise import read_ticks
+from edgekit.machine import affinity
 
 QUIET_CORES = 0.15
 WATCH_SECONDS = 2.0
@@ -44,9 +45,9 @@ def main() -> None:
 def wait_for_quiet() -> None:
     """Wait until others keep nearly no core busy, where the system tells."""
     while True:
-        before = read_ticks()
+        before = read_ticks(affinity())
         time.sleep(WATCH_SECONDS)
-        after = read_ticks()
+        after = read_ticks(affinity())
         if before is None or after is None or (after.busy - before.busy) / 100 / WATCH_SECONDS < QUIET_CORES:
             return
 

@@ -67,9 +67,12 @@ def describe_machine() -> Machine:
 
 def available_cores() -> int:
     """Logical cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(affinity()) or os.cpu_count() or 1
+
+
+def affinity() -> frozenset[int]:
+    """Their numbers; none where the system does not tell (macOS)."""
+    return frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset()
 
 
 @functools.cache

@@ -144,10 +144,11 @@ def profile(desk: Desk, line: Line) -> Report:
     job = load_job(manifest, desk.artifact, request.num_threads)
     available = target.probe()
     if available.runs != "native":
-        report = report if report.latency else _with_notes(report, f"{NO_LATENCY}: {available.reason}")
+        machine = report.latency and report.latency.machine
+        kept = f" here, and the figures are an earlier run's on {machine.processor}" if machine else ""
+        report = _with_notes(_without_latency_notes(report), f"{NO_LATENCY}{kept}: {available.reason}")
         return _with_static_profile(report, target, job)
-    notes = tuple(note for note in report.notes if not note.startswith(NO_LATENCY))
-    report = replace(report, latency=_measure(target, job, request.latency), more_latencies=(), notes=notes)
+    report = replace(_without_latency_notes(report), latency=_measure(target, job, request.latency), more_latencies=())
     if not request.operators:
         return report
     if isinstance(target, OperatorTimer):
@@ -248,6 +249,10 @@ def _without_verdict(report: Report, *, asked: RuntimeKind) -> Report:
     before = REFERENCE_RUNTIME_NOTE.format(runtime=report.runtime.runtime) if report.runtime else ""
     notes = tuple(note for note in report.notes if note != before)
     return replace(report, asked=asked, runtime=None, parity=None, notes=notes, findings=(), operations=(), envelope=None)
+
+
+def _without_latency_notes(report: Report) -> Report:
+    return replace(report, notes=tuple(note for note in report.notes if not note.startswith(NO_LATENCY)))
 
 
 def _with_notes(report: Report, *notes: str) -> Report:

@@ -104,6 +104,7 @@ class Report:
         calibration: what an int8 artifact's ranges were measured on.
         envelope: the numbers in other arithmetics; None where they were not asked for.
         accuracy: on labelled pictures, against the float model; None where it was not asked for. evaluation.json has the rest.
+        board: name of the board that answered and was timed, "kitchen" or a serial number; empty for the machine edgekit runs on.
     """
 
     model: str
@@ -131,6 +132,7 @@ class Report:
     accuracy: Accuracy | None = None
     more_latencies: tuple[Latency, ...] = ()
     calibration: Calibration | None = None
+    board: str = ""
 
     @property
     def judgement(self) -> Judgement | None:

@@ -87,18 +87,24 @@ def verify(
 def profile(
     artifacts: Sequence[Path], *, threads: Sequence[int], latency: LatencyPlan, on_stage: OnStage = silent
 ) -> tuple[Result, ...]:
-    """Measure the latency of artifacts, one at a time, each with each number of threads in a process of its own."""
+    """Measure the latency of artifacts, one at a time, each with each number of threads in a process of its own.
+
+    Where a target's own runtime does not run here, figures of a machine where it did stay in the report, and a note says whose
+    they are.
+    """
     folders = [artifact_folder(path) for path in artifacts]
-    results = []
+    results, here = [], describe_machine()
     with _work() as work, Launcher(on_stage) as launcher:
         for folder in folders:
             with alone(partial(on_stage, folder.name, WAITS)):
-                first = _run("profile", launcher, folder, ProfileRequest(threads[0], latency), work)
-                more = [ProfileRequest(number, latency, operators=False) for number in (threads[1:] if first.latency else ())]
-                others = [_run("profile", launcher, folder, request, work) for request in more]
-            latencies = tuple(each.latency for each in others if each.latency)
-            problem = first.problem or next((each.problem for each in others if each.problem), None)
-            results.append(save(folder, replace(first, more_latencies=latencies, problem=problem)))
+                report = _run("profile", launcher, folder, ProfileRequest(threads[0], latency), work)
+                if report.latency and report.latency.machine == here:
+                    more = [ProfileRequest(number, latency, operators=False) for number in threads[1:]]
+                    others = [_run("profile", launcher, folder, request, work) for request in more]
+                    latencies = tuple(each.latency for each in others if each.latency)
+                    problem = report.problem or next((each.problem for each in others if each.problem), None)
+                    report = replace(report, more_latencies=latencies, problem=problem)
+            results.append(save(folder, report))
     return tuple(results)
 
 

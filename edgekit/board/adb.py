@@ -66,7 +66,7 @@ class AdbBoard:
         finally:
             device.remove(folder)
         runtime = RuntimeInfo(program.name, "unknown: it does not say", "CPU", "as the program was built")
-        return Measured(node, machine, runtime=runtime, answers=answers, notes=notes)
+        return Measured(serial, node, machine, runtime=runtime, answers=answers, notes=notes)
 
 
 def find_program(program: Program) -> Path:

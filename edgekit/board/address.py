@@ -38,13 +38,17 @@ class SshAddress:
 
     @property
     def name(self) -> str:
-        """Where, for a report: whom one logs in as, and by which door, is nobody's business."""
-        return self.host
+        """Where, for a report. Other boards may be behind other ports; whom one logs in as is nobody's business."""
+        return self.host if self.port is None else self._host_and_port
+
+    @property
+    def _host_and_port(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
         path = "" if self.python == PYTHON else self.python if self.python.startswith("/") else f"/{self.python}"
-        return f"ssh://{self.user + '@' if self.user else ''}{host}{'' if self.port is None else f':{self.port}'}{path}"
+        return f"ssh://{self.user + '@' if self.user else ''}{self._host_and_port}{path}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ class Measured:
     """What came back.
 
     Attributes:
+        board: name in its report: of the host, or the serial number.
         node: what the board calls itself.
         machine: the board.
         versions: of the packages that it was to have.
@@ -61,6 +62,7 @@ class Measured:
         notes: what a reader must know, one sentence each.
     """
 
+    board: str
     node: str
     machine: Machine
     versions: Mapping[str, str] = field(default_factory=dict)

@@ -139,6 +139,7 @@ class Conversation:
         if not facts or not facts.machine:
             raise NetworkError(f"{self.place} never said what it is: its answer is broken")
         return Measured(
+            board=self.place,
             node=facts.node or "",
             machine=facts.machine,
             versions=facts.versions,

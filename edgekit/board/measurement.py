@@ -99,7 +99,7 @@ def measure_on(
     )
     board: Board = SshBoard(where, max_seconds) if isinstance(where, SshAddress) else AdbBoard(where, max_seconds)
     measured = board.measure(task, on_stage)
-    report = _report_of(manifest, measured, where, left_out)
+    report = _report_of(manifest, measured, left_out)
     if not measured.answers:
         return report
     if len(measured.answers) != len(taken.samples):
@@ -108,13 +108,13 @@ def measure_on(
     return replace(report, problem=measured.problem, status="failed") if measured.problem else report
 
 
-def report_name(address: Address) -> str:
-    """Of the file beside the artifact: report.json is this machine's."""
-    return f"report-{re.sub('[^A-Za-z0-9._-]', '-', address.name)}.json"
+def report_name(board: str) -> str:
+    """Of the file beside the artifact: report.json is this machine's. A + stands for a colon, since no host has one."""
+    return f"report-{re.sub('[^A-Za-z0-9._-]', '+', board)}.json"
 
 
-def _report_of(manifest: Manifest, measured: Measured, where: Address, left_out: tuple[str, ...]) -> Report:
-    itself = f", which calls itself {measured.node}" if measured.node not in ("", where.name) else ""
+def _report_of(manifest: Manifest, measured: Measured, left_out: tuple[str, ...]) -> Report:
+    itself = f", which calls itself {measured.node}" if measured.node not in ("", measured.board) else ""
     others = [
         f"{package} {version} there and {manifest.versions[package]} where it was made"
         for package, version in measured.versions.items()
@@ -131,8 +131,9 @@ def _report_of(manifest: Manifest, measured: Measured, where: Address, left_out:
         latency=measured.latencies[0] if measured.latencies else None,
         more_latencies=measured.latencies[1:],
         versions={**manifest.versions, **measured.versions},
-        notes=(*manifest.notes, f"measured on {where.name}{itself}", *others, *measured.notes, *left_out),
+        notes=(*manifest.notes, f"measured on {measured.board}{itself}", *others, *measured.notes, *left_out),
         problem=measured.problem,
         asked="native",
         files=manifest.files,
+        board=measured.board,
     )

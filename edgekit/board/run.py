@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgekit.board.address import parse_address
@@ -23,7 +24,8 @@ def measure(
 ) -> tuple[Result, ...]:
     """Check the numbers of artifacts on a board, and measure their latency there, one at a time.
 
-    The report goes beside the artifact under the board's name: `report.json` is this machine's, and stays as it is.
+    The report goes beside the artifact under the board's name: `report.json` is this machine's, and stays as it is. A board that
+    could not be asked leaves none.
 
     Args:
         artifacts: folders, or files in them.
@@ -44,5 +46,6 @@ def measure(
         for folder in folders:
             desk = Path(tempfile.mkdtemp(dir=work))
             report = launcher.run("board", folder.name, request, artifact=folder, work=desk, blank=blank_of(folder))
-            results.append(save(folder, report, report_name(where)))
+            report = replace(report, board=report.board or where.name)
+            results.append(save(folder, report, report_name(report.board)))
     return tuple(results)

@@ -16,10 +16,12 @@ def show_sustained(results: Sequence[Result]) -> None:
         for latency in (result.report.latency, *result.report.more_latencies):
             if latency and (run := latency.sustained):
                 told = "steady" if abs(run.drift) < NOTABLE else "slower at the end" if run.drift > 0 else "faster at the end"
+                where = f" on {result.report.board}" if result.report.board else ""
                 print_lines(
-                    f"{result.folder.name}, {latency.num_threads} threads, {run.seconds:.0f} s without a pause: "
+                    f"{result.folder.name}{where}, {latency.num_threads} threads, {run.seconds:.0f} s without a pause: "
                     f"{run.per_second:.1f} inferences a second, p50 {run.windows[0].p50_ms:.2f} ms in the first window and "
                     f"{run.windows[-1].p50_ms:.2f} ms in the last; {run.drift:+.1%} from the first tenth to the last: {told}"
+                    + (f", but {' and '.join(run.doubts)}" if run.doubts else "")
                 )
 
 

@@ -60,13 +60,13 @@ def profile(
 ) -> int:
     """Measure the latency of artifacts, one at a time, at batch 1; show what their operators cost where a target can tell."""
     from edgekit import run
-    from edgekit.board.address import is_address
+    from edgekit.board.address import is_address, parse_address
     from edgekit.board.run import measure
     from edgekit.cli.costs import show_static_profiles
     from edgekit.cli.latencies import show_comparisons, show_sustained
     from edgekit.cli.operators import show_operators
     from edgekit.cli.projections import show_projections
-    from edgekit.cli.show import Progress, print_json, results_json, show_results
+    from edgekit.cli.show import Progress, print_json, results_json, show_results, warn_unsaved
     from edgekit.errors import UsageError
     from edgekit.latency import LatencyPlan
     from edgekit.latency.comparison import Comparison, ComparisonPlan
@@ -75,19 +75,25 @@ def profile(
 
     if compare and len(artifacts) < 2:
         raise UsageError("--compare needs two artifacts or more: the first is compared with each of the others")
-    counts = list(dict.fromkeys(threads or (1, available_cores())))
-    plan = LatencyPlan(iterations, max_seconds, warmup, flags.seconds(sustain) if sustain else 0.0)
     boards = [each for each in device or () if is_address(each)]
     names = [each for each in device or () if not is_address(each)]
+    for board in boards:
+        parse_address(board)  # a slip of the pen is told before anything is timed
+    if compare and boards:
+        raise UsageError(f"--compare times artifacts in turns on this machine, and {boards[0]} is another: leave one of them out")
+    counts = list(dict.fromkeys(threads or (1, available_cores())))
+    plan = LatencyPlan(iterations, max_seconds, warmup, flags.seconds(sustain) if sustain else 0.0)
     check_devices(names)
     comparisons: list[Comparison] = []
     with Progress(quiet=quiet) as progress:
         results = () if boards and not names else run.profile(artifacts, threads=counts, latency=plan, on_stage=progress.enter)
         for board in boards:
             results += measure(artifacts, board, threads=threads or (1, 0), latency=plan, on_stage=progress.enter)
-    projected = project_artifacts([result.folder for result in results], names) if names else ()
+    projected = project_artifacts(list(dict.fromkeys(result.folder for result in results)), names) if names else ()
     code, content = results_json(results)
-    if not json:
+    if json:
+        warn_unsaved(results)
+    else:
         show_results(results, json=False)
         show_projections(results, projected)
         show_sustained(results)

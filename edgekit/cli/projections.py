@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from edgekit.cli.show import new_table, print_lines, print_table
 from edgekit.latency import Latency
+from edgekit.machine import Machine, describe_machine
 from edgekit.projection.artifact import Projected
+from edgekit.report import Report
 from edgekit.run import Result
 
-MEASURED = "measured"
+MEASURED, THIS_MACHINE = "measured", "this machine"
 HEADINGS = ("artifact", "on", "runtime", "unit", "threads", "ms", "90% interval", "source")
 FIGURES = ("threads", "ms", "90% interval")
 MEANINGS = {
@@ -25,11 +27,13 @@ def show_projections(results: Sequence[Result], projected: Sequence[Projected]) 
         return
     table = new_table(*HEADINGS, figures=FIGURES)
     notes: list[str] = []
-    for result in results:
-        name, report = result.folder.name, result.report
-        for latency in (report.latency, *report.more_latencies):
-            table.add_row(name, *_measured(latency, report.runtime.runtime if report.runtime else "-", notes))
-        for each in (each for each in projected if each.artifact == name):
+    here = describe_machine()
+    for folder in dict.fromkeys(result.folder for result in results):
+        name = folder.name
+        for report in (result.report for result in results if result.folder == folder):
+            for latency in (report.latency, *report.more_latencies):
+                table.add_row(name, *_measured(latency, report, here, notes))
+        for each in (each for each in projected if each.folder == str(folder)):
             for row in each.projections:
                 interval = "-" if row.tier == "published" else f"{row.low_ms:.1f} to {row.high_ms:.1f}"
                 marks = "".join(f"[{_number(note, notes)}]" for note in row.notes)
@@ -48,12 +52,15 @@ def show_projections(results: Sequence[Result], projected: Sequence[Projected]) 
     print_lines("Figures of others: " + "; ".join(sources) if sources else "No figures of others.")
 
 
-def _measured(latency: Latency | None, runtime: str, notes: list[str]) -> tuple[str, ...]:
+def _measured(latency: Latency | None, report: Report, here: Machine, notes: list[str]) -> tuple[str, ...]:
+    runtime = report.runtime.runtime if report.runtime else "-"
     if latency is None:
-        return ("this machine", runtime, "-", "-", "-", "-", "not measured")
+        return (report.board or THIS_MACHINE, runtime, "-", "-", "-", "-", "not measured")
+    elsewhere = latency.machine.processor if latency.machine else "a machine not told"
+    place = report.board or (THIS_MACHINE if latency.machine == here else elsewhere)
     doubts = f"[{_number('too noisy to trust: ' + '; '.join(latency.doubts), notes)}]" if latency.doubts else ""
     figures = (str(latency.num_threads), f"{latency.p50_ms:.2f}{'?' if doubts else ''}", "-")
-    return ("this machine", runtime, "cpu", *figures, f"{MEASURED}{doubts}")
+    return (place, runtime, "cpu", *figures, f"{MEASURED}{doubts}")
 
 
 def _number(note: str, notes: list[str]) -> int:

@@ -76,10 +76,15 @@ def show_results(results: Sequence[Result], *, json: bool) -> int:
         print_json(content)
     else:
         _print_table(results)
+    warn_unsaved(results)
+    return code
+
+
+def warn_unsaved(results: Sequence[Result]) -> None:
+    """Say on stderr which reports the folders do not have."""
     for result in results:
         if result.unsaved:
             print(f"edgekit: the report is not saved, and the folder's own is as it was: {result.unsaved}", file=sys.stderr)
-    return code
 
 
 def results_json(results: Sequence[Result]) -> tuple[int, dict[str, object]]:

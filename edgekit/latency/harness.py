@@ -16,10 +16,11 @@ from edgekit.latency.noise import Watch, find_doubts
 from edgekit.latency.plan import LatencyPlan
 from edgekit.latency.record import Latency
 from edgekit.latency.sustained import sustain
-from edgekit.machine import describe_machine
+from edgekit.machine import affinity, describe_machine
 
 WINDOW = 10
 WINDOW_SECONDS = 0.02  # ten inferences of a small model are over before a core has changed its clock
+SMALL_WINDOW = 3  # of a model so slow that no ten are done in half of the time for warm-up
 STEADY = 0.03
 MIN_SAMPLES = 20
 MAX_WINDOW = 10_000
@@ -44,7 +45,9 @@ def measure(load: Callable[[], Callable[[], object]], *, num_threads: int, plan:
     after_bytes = peak_memory_bytes()
     activity = watch.end()
     doubts = (*find_doubts(samples), *(activity.doubts if activity else ()))
-    if not steady:
+    if steady is None:
+        doubts = (f"not known to be steady: {plan.max_warmup_seconds:g} s of warm-up are too short to tell", *doubts)
+    elif not steady:
         doubts = (f"not steady after {plan.max_warmup_seconds:g} s of warm-up", *doubts)
     cuts = statistics.quantiles(samples, n=100, method="inclusive")
     return Latency(
@@ -65,27 +68,31 @@ def measure(load: Callable[[], Callable[[], object]], *, num_threads: int, plan:
         doubts=doubts,
         samples_ns=tuple(samples),
         machine=describe_machine(),
-        affinity=tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else (),
+        affinity=tuple(sorted(affinity())),
         other_cores=activity.other_cores if activity else None,
         sustained=sustain(infer, plan.sustain_seconds) if plan.sustain_seconds else None,
     )
 
 
-def warm_up(infer: Callable[[], object], max_seconds: float) -> tuple[int, bool]:
-    """Run in windows of ten, or 20 ms if that is longer, until the median of a window is within 3 % of the one before.
+def warm_up(infer: Callable[[], object], max_seconds: float) -> tuple[int, bool | None]:
+    """Run in windows until the median of one is within 3 % of that of the one before.
+
+    A window is ten inferences, or 20 ms if that is longer, or as many as half of the time holds if these are fewer: three at
+    least, for a median.
 
     Returns:
-        How many inferences that took, and whether it came to that within `max_seconds`.
+        How many inferences that took, and whether it came to that within `max_seconds`; None where there were no two windows.
     """
     deadline = time.perf_counter() + max_seconds
-    runs, previous = 0, 0.0
-    while time.perf_counter() < deadline:
-        window = sample(infer, MAX_WINDOW, WINDOW_SECONDS, WINDOW)
+    runs, steady, previous = 0, None, 0.0
+    while not steady and time.perf_counter() < deadline:
+        end = time.perf_counter() + WINDOW_SECONDS
+        window = sample(infer, WINDOW, max_seconds / 2, SMALL_WINDOW)
+        window += sample(infer, MAX_WINDOW, end - time.perf_counter(), 0)
         runs, median = runs + len(window), statistics.median(window)
-        if previous and abs(median / previous - 1) < STEADY:
-            return runs, True
+        steady = abs(median / previous - 1) < STEADY if previous else None
         previous = median
-    return runs, False
+    return runs, steady
 
 
 def sample(infer: Callable[[], object], iterations: int, max_seconds: float, at_least: int = MIN_SAMPLES) -> list[int]:

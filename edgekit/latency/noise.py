@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.machine import available_cores
+from edgekit.machine import affinity
 
 NOISY_SPREAD = 0.10
 NOISY_DRIFT = 0.10
@@ -40,18 +40,20 @@ def find_doubts(samples_ns: Sequence[int]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Ticks:
-    """Hundredths of seconds that all cores together spent since the start of the system: Linux's /proc/stat, proc(5)."""
+    """Hundredths of seconds that cores together spent since the start of the system: Linux's /proc/stat, proc(5)."""
 
     busy: int
     stolen: int
     total: int
 
 
-def read_ticks(path: Path = Path("/proc/stat")) -> Ticks | None:
-    """Read the kernel's count; None where there is none, or not in the form of proc(5)."""
+def read_ticks(cores: Collection[int], path: Path = Path("/proc/stat")) -> Ticks | None:
+    """Read the kernel's count of these cores; None where there is none, or not in the form of proc(5)."""
+    names = {f"cpu{number}" for number in cores}
     try:
-        fields = path.read_text().partition("\n")[0].split()
-        user, nice, system, idle, iowait, irq, softirq, stolen = map(int, fields[1:9])
+        lines = [line.split()[:9] for line in path.read_text().splitlines()]
+        counts = [[int(field) for field in line[1:]] for line in lines if line and line[0] in names]
+        user, nice, system, idle, iowait, irq, softirq, stolen = map(sum, zip(*counts, strict=True))
     except (OSError, ValueError):
         return None
     busy = user + nice + system + irq + softirq
@@ -63,38 +65,39 @@ class Activity:
     """What else happened while somebody watched.
 
     Attributes:
-        other_cores: cores that all other processes kept busy, on average.
-        stolen: part of the machine's time, 0 to 1, that a hypervisor gave to others.
+        other_cores: how many of the cores all other processes kept busy, on average.
+        stolen: part of the cores' time, 0 to 1, that a hypervisor gave to others.
+        cores: how many were watched: those that this process may run on. What is done on others is a neighbour in another room.
     """
 
     other_cores: float
     stolen: float
+    cores: int
 
     @property
     def doubts(self) -> tuple[str, ...]:
         """Why figures measured meanwhile cannot be trusted; nothing when they can."""
-        cores, told = available_cores(), []
-        if self.other_cores > BUSY * cores:
-            told.append(f"other processes kept {self.other_cores:.1f} of {cores} cores busy")
+        told = []
+        if self.other_cores > BUSY * self.cores:
+            told.append(f"other processes kept {self.other_cores:.1f} of {self.cores} cores busy")
         if self.stolen > STOLEN:
             told.append(f"{self.stolen:.0%} of this virtual machine's time went to others")
         return tuple(told)
 
 
-@dataclass
 class Watch:
     """Watches the machine from its making on."""
 
-    _ticks: Ticks | None = field(default_factory=read_ticks)
-    _own_s: float = field(default_factory=time.process_time)
-    _start_s: float = field(default_factory=time.monotonic)
+    def __init__(self) -> None:
+        self._cores = affinity()  # now: a runtime may bind its threads meanwhile
+        self._ticks, self._own_s, self._start_s = read_ticks(self._cores), time.process_time(), time.monotonic()
 
     def end(self) -> Activity | None:
         """Tell what happened since; wait until that can be told. None where the system does not say (macOS)."""
         time.sleep(max(0.0, MIN_WATCH_SECONDS - (time.monotonic() - self._start_s)))
-        now, own_s, seconds = read_ticks(), time.process_time() - self._own_s, time.monotonic() - self._start_s
+        now, own_s, seconds = read_ticks(self._cores), time.process_time() - self._own_s, time.monotonic() - self._start_s
         if self._ticks is None or now is None:
             return None
         busy_s = (now.busy - self._ticks.busy) / os.sysconf("SC_CLK_TCK")
         stolen = (now.stolen - self._ticks.stolen) / max(1, now.total - self._ticks.total)
-        return Activity(max(0.0, (busy_s - own_s) / seconds), stolen)
+        return Activity(max(0.0, (busy_s - own_s) / seconds), stolen, len(self._cores))

@@ -34,6 +34,7 @@ class Sustained:
         per_second: inferences.
         drift: median of the last tenth of the time divided by that of the first tenth, minus 1: 0.2 is 20 % slower at the end.
         windows: the run in up to 60 pieces of equal time.
+        doubts: what else went on meanwhile, which drift may come from; empty when nothing did, or the system does not tell.
     """
 
     seconds: float
@@ -41,6 +42,7 @@ class Sustained:
     per_second: float
     drift: float
     windows: tuple[Window, ...]
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import statistics
 import time
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
+from edgekit.latency.noise import Watch
 from edgekit.latency.record import Sustained, Window
 
 MAX_WINDOWS = 60
@@ -21,28 +25,32 @@ def sustain(infer: Callable[[], object], seconds: float) -> Sustained:
         infer: once.
         seconds: for how long; the inference that is running then is still counted.
     """
-    ends = [time.perf_counter_ns()]
+    watch, ends = Watch(), array("q", [time.perf_counter_ns()])  # 8 bytes each: an hour of a small model has tens of millions
     deadline = ends[0] + seconds * 1e9
     while ends[-1] < deadline:
         infer()
         ends.append(time.perf_counter_ns())
-    return describe(ends)
+    activity = watch.end()
+    return replace(describe(ends), doubts=activity.doubts if activity else ())
 
 
 def describe(ends_ns: Sequence[int]) -> Sustained:
-    """Sum up a run from its start and the end of every inference."""
-    samples = [later - earlier for earlier, later in pairwise(ends_ns)]
-    whole_ns = ends_ns[-1] - ends_ns[0]
-    tenth = whole_ns / 10
-    first = [took for end, took in zip(ends_ns[1:], samples, strict=True) if end - ends_ns[0] <= tenth] or samples[:1]
-    last = [took for end, took in zip(ends_ns[1:], samples, strict=True) if ends_ns[-1] - end < tenth] or samples[-1:]
-    count = max(1, min(MAX_WINDOWS, int(whole_ns / 1e9 / MIN_WINDOW_SECONDS)))
-    pieces: list[list[int]] = [[] for _ in range(count)]
-    for end, took in zip(ends_ns[1:], samples, strict=True):
-        pieces[min(count - 1, (end - ends_ns[0]) * count // whole_ns)].append(took)
-    windows = [_window(number * whole_ns / count / 1e9, piece) for number, piece in enumerate(pieces) if piece]
+    """Sum up a run from its start and the end of every inference, in order."""
+    start, end, whole = ends_ns[0], ends_ns[-1], ends_ns[-1] - ends_ns[0]
+    first = _took(ends_ns, 1, bisect_right(ends_ns, start + whole // 10)) or _took(ends_ns, 1, 2)
+    last = _took(ends_ns, bisect_right(ends_ns, end - -(-whole // 10)), len(ends_ns))
+    count = max(1, min(MAX_WINDOWS, int(whole / 1e9 / MIN_WINDOW_SECONDS)))
+    inner = [bisect_left(ends_ns, start + -(-whole * number // count)) for number in range(1, count)]
+    pieces = [_took(ends_ns, *cuts) for cuts in pairwise([1, *inner, len(ends_ns)])]
+    windows = [_window(number * whole / count / 1e9, piece) for number, piece in enumerate(pieces) if piece]
     drift = statistics.median(last) / statistics.median(first) - 1
-    return Sustained(whole_ns / 1e9, len(samples), len(samples) / (whole_ns / 1e9), drift, tuple(windows))
+    inferences = len(ends_ns) - 1
+    return Sustained(whole / 1e9, inferences, inferences / (whole / 1e9), drift, tuple(windows))
+
+
+def _took(ends_ns: Sequence[int], start: int, stop: int) -> list[int]:
+    """Nanoseconds of the inferences whose ends are at these places."""
+    return [ends_ns[at] - ends_ns[at - 1] for at in range(start, stop)]
 
 
 def _window(start_s: float, samples_ns: Sequence[int]) -> Window:

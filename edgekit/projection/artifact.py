@@ -17,13 +17,13 @@ class Projected:
     """One artifact on one device.
 
     Attributes:
-        artifact: name of its folder.
+        folder: the artifact's, as the user gave it.
         device: as the user wrote it.
         projections: one for each setting of the device that stands for the artifact's target.
         reason: why there is none; empty where there is.
     """
 
-    artifact: str
+    folder: str
     device: str
     projections: tuple[Projection, ...]
     reason: str = ""
@@ -51,7 +51,7 @@ def project_artifacts(folders: Sequence[Path], devices: Sequence[str]) -> tuple[
         for device in devices:
             try:
                 rows = project(manifest.model, precision=manifest.precision, target=manifest.target, device=device)
-                found.append(Projected(folder.name, device, rows))
+                found.append(Projected(str(folder), device, rows))
             except UsageError as error:  # nothing that stands for this target or precision: the others' figures are wanted
-                found.append(Projected(folder.name, device, (), str(error)))
+                found.append(Projected(str(folder), device, (), str(error)))
     return tuple(found)

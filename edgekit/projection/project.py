@@ -94,7 +94,7 @@ def project(
     database = database or read_database()
     known = [row for row in database.of_device(device) if row.costs or any(figure.is_latency for figure in row.figures)]
     if not known:
-        raise UsageError(f"only rates are published of {device!r}, no latency: `edgekit devices {shlex.quote(device)}` lists them")
+        raise UsageError(f"only rates are published of {device!r}, no latency: `edgekit devices {shlex.quote(device)}` has them")
     if target == "coreml" and not any(row.setting.core == "apple" for row in known):
         raise UsageError(f"Core ML runs on Apple devices only, and {device!r} is none")
     rows = _standing_for(target, _in_precision(precision, known))

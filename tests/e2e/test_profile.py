@@ -88,6 +88,13 @@ def test_a_comparison_needs_two(artifacts: tuple[Path, Path], cli: Cli) -> None:
     assert "--compare needs two artifacts or more" in outcome.stderr
 
 
+def test_a_comparison_is_not_made_here_where_a_board_is_asked(artifacts: tuple[Path, Path], cli: Cli) -> None:
+    outcome = cli("profile", *artifacts, "--compare", "--device", "ssh://kitchen", *SHORT)
+    assert outcome.code == 2
+    assert "--compare times artifacts in turns on this machine, and ssh://kitchen is another" in outcome.stderr
+    assert outcome.stdout == ""
+
+
 def test_an_artifact_that_does_not_run_ends_the_comparison_and_says_which(
     artifacts: tuple[Path, Path], cli: Cli, tmp_path: Path
 ) -> None:
@@ -107,6 +114,28 @@ def test_core_ml_is_not_timed_by_its_stand_in(artifacts: tuple[Path, Path], all_
     outcome = cli("profile", artifacts[0], package, "--compare", "--threads", "1", *SHORT)
     assert outcome.code == 3
     assert "coreml cannot be compared: its latency would mean nothing" in outcome.stderr
+
+
+def test_latencies_of_a_mac_stay_the_macs(artifacts: tuple[Path, Path], all_targets: tuple[Path, Outcome], cli: Cli) -> None:
+    """Copied here with its report: Core ML does not run here, and what it took there is no figure of this run."""
+    if sys.platform == "darwin":
+        pytest.skip("Core ML itself runs here")
+    package = shutil.copytree(all_targets[0] / "digits-coreml-float32", artifacts[0].parent / "of-a-mac")
+    before: Report = read_json(package / "report.json", Report)
+    mac = replace(before.machine, system="Darwin-24.1", processor="Apple M2")
+    measured: Report = read_json(all_targets[0] / "digits-onnx-float32" / "report.json", Report)
+    assert measured.latency
+    one, two = (replace(measured.latency, machine=mac, num_threads=number) for number in (1, 8))
+    write_json(package / "report.json", replace(before, latency=one, more_latencies=(two,)))
+    for _ in range(2):
+        outcome = cli("profile", package, "--threads", "1", "--threads", "2", "--device", "iPhone 14 Pro", *SHORT)
+        assert outcome.code == 0, outcome.stderr
+        after: Report = read_json(package / "report.json", Report)
+        assert (after.latency, after.more_latencies) == (one, (two,))
+        (note,) = (note for note in after.notes if note.startswith("no latency measured"))
+        assert "an earlier run's on Apple M2" in note
+        assert note in outcome.stdout
+        assert "this machine" not in outcome.stdout.partition("90% interval")[2]
 
 
 def test_a_machine_made_busy_on_purpose_is_flagged(artifacts: tuple[Path, Path], cli: Cli) -> None:

@@ -41,7 +41,7 @@ def test_every_prediction_has_its_interval_tier_and_sources(artifacts: tuple[Pat
     outcome = cli("profile", artifacts[0], "--device", PHONE.lower(), "--json", *SHORT)
     assert outcome.code == 0, outcome.stderr
     (found,) = outcome.json["projected"]
-    assert (found["artifact"], found["device"]) == (artifacts[0].name, PHONE.lower())
+    assert (found["folder"], found["device"]) == (str(artifacts[0]), PHONE.lower())
     assert found["projections"]
     for row in found["projections"]:
         assert row["device"] == PHONE
@@ -64,7 +64,7 @@ def test_an_artifact_whose_precision_a_device_lacks_has_a_reason_and_the_others_
     all_targets: tuple[Path, Outcome], artifacts: tuple[Path, Path], cli: Cli
 ) -> None:
     outcome = cli("profile", *artifacts, "--device", NPU, "--json", *SHORT)
-    reasons = {each["artifact"]: each["reason"] for each in outcome.json["projected"]}
-    rows = {each["artifact"]: each["projections"] for each in outcome.json["projected"]}
+    reasons = {each["folder"]: each["reason"] for each in outcome.json["projected"]}
+    rows = {each["folder"]: each["projections"] for each in outcome.json["projected"]}
     assert len(reasons) == 2
     assert all(bool(rows[name]) != bool(reason) for name, reason in reasons.items())

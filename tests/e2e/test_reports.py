@@ -68,12 +68,16 @@ def test_each_judgement_keeps_its_machine(onnx: Path, cli: Cli) -> None:
     assert timed["latency"]["machine"]["processor"] == here
 
 
-def test_a_report_that_cannot_be_saved_is_said(onnx: Path, cli: Cli) -> None:
+@pytest.mark.parametrize(
+    ("command", "code"), [(("verify",), 0), (("profile", "--threads", "1", "--max-seconds", "0.2", "--warmup", "0.2"), 3)]
+)
+def test_a_report_that_cannot_be_saved_is_said(command: tuple[str, ...], code: int, onnx: Path, cli: Cli) -> None:
+    """To `profile` the artifact is one that nobody has verified: it has no report to go by."""
     (onnx / "report.json").unlink()
     (onnx / "report.json").mkdir()
-    outcome = cli("verify", onnx, "--json")
-    assert outcome.code == 0
-    assert outcome.reports["onnx"]["status"] == "passed"
+    outcome = cli(*command, onnx, "--json")
+    assert outcome.code == code
+    assert outcome.reports["onnx"]["status"] == ("passed" if code == 0 else "converted")
     assert "the report is not saved" in outcome.stderr
     assert not list(onnx.glob(".report*"))
 

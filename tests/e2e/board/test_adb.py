@@ -98,6 +98,7 @@ def plug_in(executorch: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, *, 
 def test_stand_in_the_commands_fit_together_and_answers_are_judged(executorch: Path, phone: Path) -> None:
     report = measure_on("android", executorch, plan=LatencyPlan(20, 1, 1))
     assert report.status == "passed"
+    assert report.board == "STANDIN1", "the next phone on this cable has a report of its own"
     assert report.latency is None
     (note,) = (note for note in report.notes if note.startswith("executor_runner says"))
     assert "2.50 ms for a first inference" in note

@@ -64,7 +64,8 @@ def test_latency_is_measured_there_with_each_number_of_threads(artifact: Path, r
 def test_the_report_says_where(artifact: Path, reach: Loopback, board_python: Path) -> None:
     report = measure_on(reach.address(board_python), artifact)
     assert replace(report.machine, cores=0) == replace(describe_machine(), cores=0)
-    assert any(note.startswith("measured on 127.0.0.1") for note in report.notes)
+    assert report.board == f"127.0.0.1:{reach.port}"
+    assert any(note.startswith(f"measured on {report.board}") for note in report.notes)
     assert report.versions["onnxruntime"] == read_manifest(artifact).versions["onnxruntime"]
 
 
@@ -86,7 +87,7 @@ def test_the_report_goes_beside_the_local_one(artifact: Path, reach: Loopback, b
     (result,) = measure([artifact], address, threads=(1,), latency=BRIEF)
     assert result.report.status == "passed"
     assert not result.unsaved
-    saved = read_report(artifact / "report-127.0.0.1.json")
+    saved = read_report(artifact / f"report-127.0.0.1+{reach.port}.json")
     assert saved.latency == result.report.latency
     assert saved.seconds["latency"] > 0
 
@@ -96,7 +97,7 @@ def test_the_commands_as_a_user_types_them(artifact: Path, reach: Loopback, boar
     profiled = cli("profile", artifact, "--device", reach.address(board_python), *brief)
     assert profiled.code == 0, profiled.stderr
     assert "passed[1]" in profiled.stdout
-    assert "[1] measured on 127.0.0.1" in profiled.stdout
+    assert f"[1] measured on 127.0.0.1:{reach.port}" in profiled.stdout
     assert "onnx: connect" in profiled.stderr
     verified = cli("verify", artifact, "--device", reach.address(board_python), "--json")
     assert verified.code == 0, verified.stderr
@@ -148,5 +149,6 @@ def test_a_home_folder_is_known_by_its_tilde(artifact: Path, reach: Loopback, bo
 
 
 def test_names_of_reports_are_names_of_files() -> None:
-    assert report_name(SshAddress("fe80::1%eth0")) == "report-fe80--1-eth0.json"
-    assert report_name(AdbAddress()) == "report-android.json"
+    assert report_name(SshAddress("fe80::1%eth0").name) == "report-fe80++1+eth0.json"
+    assert report_name(SshAddress("kitchen", port=22).name) == "report-kitchen+22.json"
+    assert report_name(AdbAddress("R58M").name) == "report-R58M.json"

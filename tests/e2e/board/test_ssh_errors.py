@@ -197,4 +197,5 @@ def test_the_report_of_a_failure_has_its_exit_code(artifact: Path, reach: Loopba
     assert result.report.exit_code == 3
     assert result.report.problem
     assert result.report.problem.stage == "connect"
-    assert not (artifact / f"report-{HOST}.json").exists()
+    assert result.report.board == f"{HOST}:{reach.port}"
+    assert not list(artifact.glob("report-*.json"))

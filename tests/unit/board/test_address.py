@@ -90,8 +90,10 @@ def test_names_of_devices_are_no_addresses(name: str) -> None:
     assert not is_address(name)
 
 
-def test_a_report_names_the_host_and_not_its_user_or_port() -> None:
-    assert parse_address("ssh://pi@board:2222/~/venv/bin/python").name == "board"
+def test_a_report_names_the_host_and_its_port_and_not_the_user() -> None:
+    assert parse_address("ssh://pi@board/~/venv/bin/python").name == "board"
+    assert parse_address("ssh://pi@board:2222").name == "board:2222"
+    assert parse_address("ssh://pi@[fe80::1]:22").name == "[fe80::1]:22"
 
 
 @given(st.text())

@@ -36,7 +36,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     fake = SimpleNamespace(perf_counter_ns=lambda: clock.now_ns, perf_counter=lambda: clock.now_ns / 1e9)
     monkeypatch.setattr(harness, "time", fake)
-    monkeypatch.setattr(harness, "Watch", lambda: SimpleNamespace(end=lambda: Activity(0.0, 0.0)))
+    monkeypatch.setattr(harness, "Watch", lambda: SimpleNamespace(end=lambda: Activity(0.0, 0.0, 2)))
     return clock
 
 
@@ -111,6 +111,22 @@ def test_a_fast_model_is_warmed_up_for_longer_than_ten_inferences(clock: Clock) 
     assert run(clock, constant(0.1)).warmup_runs == 2 * 200
 
 
+@pytest.mark.parametrize(
+    ("inference_s", "runs"),
+    [(0.4, 2 * 7), (0.5, 2 * 5), (1.0, 2 * 3), (1.6, 2 * 3)],
+)
+def test_a_slow_model_is_warmed_up_in_smaller_windows(clock: Clock, inference_s: float, runs: int) -> None:
+    result = run(clock, constant(1000 * inference_s), LatencyPlan(20, 1, max_warmup_seconds=5))
+    assert (result.warmup_runs, result.doubts) == (runs, ())
+    assert runs * inference_s < 2 * 5
+
+
+def test_of_a_model_too_slow_for_two_windows_it_is_said_that_nobody_knows(clock: Clock) -> None:
+    result = run(clock, constant(2000.0), LatencyPlan(20, 1, max_warmup_seconds=5))
+    assert result.warmup_runs == 3
+    assert result.doubts == ("not known to be steady: 5 s of warm-up are too short to tell",)
+
+
 def test_sampling_ends_with_the_iterations(clock: Clock) -> None:
     assert len(run(clock, constant(2.0), LatencyPlan(37, 1000, 1000)).samples_ns) == 37
 
@@ -162,7 +178,7 @@ def test_the_cores_it_may_run_on_and_what_others_did_are_stated() -> None:
 
 
 def test_a_busy_machine_is_a_doubt(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(harness, "Watch", lambda: SimpleNamespace(end=lambda: Activity(1.0 * available_cores(), 0.0)))
+    monkeypatch.setattr(harness, "Watch", lambda: SimpleNamespace(end=lambda: Activity(2.0, 0.0, 2)))
     assert "cores busy" in run(clock, constant(2.0)).doubts[0]
 
 

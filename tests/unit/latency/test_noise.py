@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -47,34 +48,41 @@ def test_doubts_do_not_depend_on_the_unit(samples: list[int], factor: int) -> No
     assert len(find_doubts(samples)) == len(find_doubts([value * factor for value in samples]))
 
 
-STAT = """cpu  100 5 30 1000 20 3 2 40 7 0
+STAT = """cpu  150 5 30 1500 20 3 2 40 7 0
 cpu0 50 2 15 500 10 1 1 20 3 0
+cpu1 50 3 15 500 10 2 1 20 4 0
+cpu10 50 0 0 500 0 0 0 0 0 0
+intr 4030 0 11
 """
 
 
-def test_the_kernels_count_is_read_as_proc_5_has_it(tmp_path: Path) -> None:
-    stat = tmp_path / "stat"
-    stat.write_text(STAT)
-    assert read_ticks(stat) == Ticks(busy=140, stolen=40, total=1200)
+@pytest.mark.parametrize(
+    ("cores", "ticks"),
+    [({0, 1}, Ticks(140, 40, 1200)), ({10}, Ticks(50, 0, 550)), ({0, 99}, Ticks(69, 20, 599)), ({99}, None), ((), None)],
+)
+def test_the_kernels_count_is_read_as_proc_5_has_it(tmp_path: Path, cores: Collection[int], ticks: Ticks | None) -> None:
+    """Of the cores that are asked for, as after `taskset`: what is done on others takes none of our time."""
+    (tmp_path / "stat").write_text(STAT)
+    assert read_ticks(cores, tmp_path / "stat") == ticks
 
 
-@pytest.mark.parametrize("content", ["", "cpu\n", "cpu a b c d e f g h\n", "cpu 1 2 3\n"])
+@pytest.mark.parametrize("content", ["", "cpu0\n", "cpu0 a b c d e f g h\n", "cpu0 1 2 3\n", "cpu 1 2 3 4 5 6 7 8\n"])
 def test_another_form_is_not_guessed_at(tmp_path: Path, content: str) -> None:
     (tmp_path / "stat").write_text(content)
-    assert read_ticks(tmp_path / "stat") is None
+    assert read_ticks({0}, tmp_path / "stat") is None
 
 
 def test_a_system_without_the_count_says_nothing(tmp_path: Path) -> None:
-    assert read_ticks(tmp_path / "none") is None
+    assert read_ticks({0}, tmp_path / "none") is None
 
 
 @pytest.mark.parametrize(("part", "doubted"), [(0.0, False), (0.9 * BUSY, False), (1.1 * BUSY, True), (1.0, True)])
 def test_a_tenth_of_the_cores_is_left_to_others(part: float, doubted: bool) -> None:
-    assert bool(Activity(part * available_cores(), 0.0).doubts) == doubted
+    assert bool(Activity(part * 4, 0.0, 4).doubts) == doubted
 
 
 def test_time_that_a_hypervisor_took_is_named() -> None:
-    assert Activity(0.0, 0.3).doubts == ("30% of this virtual machine's time went to others",)
+    assert Activity(0.0, 0.3, 4).doubts == ("30% of this virtual machine's time went to others",)
 
 
 def test_a_neighbour_made_busy_on_purpose_is_seen_and_our_own_work_is_not() -> None:
@@ -95,11 +103,18 @@ def test_a_neighbour_made_busy_on_purpose_is_seen_and_our_own_work_is_not() -> N
 
 
 def test_our_own_work_is_not_a_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel's count and our own clock, both made up: half a second of ours in a second in which 0.6 s were busy."""
-    clock = SimpleNamespace(process_time=iter([1.5]).__next__, monotonic=iter([11.0, 11.0]).__next__, sleep=lambda seconds: None)
+    """The kernel's count and our own clock, both made up: half a second of ours in a second in which 0.6 s were busy.
+
+    Meanwhile the process is bound to another core, as a runtime may do it.
+    """
+    own_s, now_s = iter([1.0, 1.5]), iter([10.0, 11.0, 11.0])
+    clock = SimpleNamespace(process_time=own_s.__next__, monotonic=now_s.__next__, sleep=lambda seconds: None)
+    ticks = {frozenset({2, 3}): iter([Ticks(0, 0, 0), Ticks(busy=60, stolen=0, total=200)])}
     monkeypatch.setattr(noise, "time", clock)
     monkeypatch.setattr(noise, "os", SimpleNamespace(sysconf=lambda name: 100))
-    monkeypatch.setattr(noise, "read_ticks", lambda: Ticks(busy=60, stolen=0, total=200))
-    seen = Watch(Ticks(0, 0, 0), 1.0, 10.0).end()
+    monkeypatch.setattr(noise, "affinity", iter([frozenset({2, 3}), frozenset({5})]).__next__)
+    monkeypatch.setattr(noise, "read_ticks", lambda cores: next(ticks[cores]))
+    seen = Watch().end()
     assert seen
     assert seen.other_cores == pytest.approx(0.1)
+    assert seen.cores == 2

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from itertools import accumulate
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgekit.latency import sustained
+from edgekit.latency.noise import Activity
 from edgekit.latency.sustained import MAX_WINDOWS, describe, sustain
 
 MILLISECOND = 1_000_000
@@ -53,3 +56,9 @@ def test_a_real_run_lasts_as_long_as_it_was_asked_to() -> None:
     run = sustain(lambda: calls.append(1), 0.05)
     assert run.seconds >= 0.05
     assert run.inferences == len(calls)
+
+
+def test_what_went_on_meanwhile_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A neighbour who comes in the middle looks like heat."""
+    monkeypatch.setattr(sustained, "Watch", lambda: SimpleNamespace(end=lambda: Activity(2.0, 0.0, 2)))
+    assert sustain(lambda: None, 0.01).doubts == ("other processes kept 2.0 of 2 cores busy",)

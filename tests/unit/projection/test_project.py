@@ -114,7 +114,7 @@ def test_nothing_is_fitted_on_what_is_only_context() -> None:
 def test_a_rate_turned_over_is_no_latency(device: str) -> None:
     """Hailo's 1000/FPS of MobileNet V1 is 0.30 ms, and each of the inferences that it has under way takes longer."""
     assert {row.tier for row in read_database().of_device(device)} == {"none"}
-    with pytest.raises(UsageError, match=f"only rates are published of '{device}', no latency: `edgekit devices {device}`"):
+    with pytest.raises(UsageError, match=f"only rates are published of '{device}', no latency: `edgekit devices {device}` has"):
         project(MobileNetSpec("v1"), precision="int8", target="onnx", device=device)
 
 
