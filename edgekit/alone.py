@@ -1,4 +1,4 @@
-"""One measurement at a time on a machine, whoever of its users asks: a latency beside another one is of neither."""
+"""One measurement at a time on a machine, of those that one user asks for: a latency beside another one is of neither."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WAITS = "waiting for another measurement on this machine"
 
 @contextmanager
 def alone(on_wait: Callable[[], object] = lambda: None) -> Iterator[None]:
-    """Hold the machine's measurement lock; edgekit's other processes wait for it.
+    """Hold the user's measurement lock; edgekit's other processes of the same user wait for it.
 
     The lock is of a file in the temporary folder, and the system frees it when its holder dies.
 

@@ -21,7 +21,7 @@ def merge(paths: Sequence[Path]) -> Report:
     """Read reports about one artifact and put them together.
 
     The verdict of a native runtime stands, whatever a stand-in said; of two of the same kind the worse one. What all others
-    said is kept beside it. Latency, static profile and envelope come from the first that has one, and say what they rest on.
+    said is kept beside it. Latencies, static profile and envelope come from the first that has them, and say what they rest on.
 
     Args:
         paths: report.json files, or folders that have one.
@@ -54,9 +54,11 @@ def unite(reports: Sequence[Report], names: Sequence[str]) -> Report:
         if judgement and judgement != standing.judgement and judgement not in judgements:
             judgements.append(judgement)
     profiles = [report.static_profile for report in (standing, *others) if report.static_profile]
+    timed = next((report for report in (standing, *others) if report.latency), standing)
     return replace(
         standing,
-        latency=next((report.latency for report in (standing, *others) if report.latency), None),
+        latency=timed.latency,
+        more_latencies=timed.more_latencies,
         static_profile=max(profiles, key=lambda profile: profile.is_native, default=None),
         envelope=next((report.envelope for report in (standing, *others) if report.envelope), None),
         accuracy=next((report.accuracy for report in (standing, *others) if report.accuracy), None),

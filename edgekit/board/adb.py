@@ -58,11 +58,12 @@ class AdbBoard:
             device.push(task.job.path, f"{folder}/model")
             device.shell(f"chmod 755 {folder}/{program.name}")
             on_stage("parity")
-            answers = tuple(_answer(device, program, task, folder, sample) for sample in task.samples_nchw)
+            first = task.threads[0] or machine.cores
+            answers = tuple(_answer(device, program, task, folder, sample, first) for sample in task.samples_nchw)
             notes: tuple[str, ...] = ()
             if task.plan:
                 on_stage("latency")
-                notes = (_time(device, program, task, folder),)
+                notes = tuple(_time(device, program, task, folder, number or machine.cores) for number in task.threads)
         finally:
             device.remove(folder)
         runtime = RuntimeInfo(program.name, "unknown: it does not say", "CPU", "as the program was built")
@@ -151,35 +152,34 @@ class _Device:
         return machine, model
 
 
-def _answer(device: _Device, program: Program, task: Task, folder: str, sample_chw: NDArray[np.float32]) -> Outputs:
+def _answer(
+    device: _Device, program: Program, task: Task, folder: str, sample_chw: NDArray[np.float32], num_threads: int
+) -> Outputs:
     with tempfile.TemporaryDirectory() as here:
         given = Path(here) / "input"
         given.write_bytes(np.ascontiguousarray(sample_chw, np.dtype("<f4")).tobytes())
         device.push(given, f"{folder}/input")
-        _run(device, program, task, folder, runs=1)
+        _run(device, program, folder, runs=1, num_threads=num_threads)
         return {spec.name: _pull(device, program, folder, spec, i, Path(here)) for i, spec in enumerate(task.job.outputs)}
 
 
-def _time(device: _Device, program: Program, task: Task, folder: str) -> str:
+def _time(device: _Device, program: Program, task: Task, folder: str, num_threads: int) -> str:
     """What the program says of its own speed, in words: it keeps no samples, and so there are no percentiles."""
     assert task.plan
-    first = program.mean_ms(_run(device, program, task, folder, runs=1))
+    first = program.mean_ms(_run(device, program, folder, runs=1, num_threads=num_threads))
     runs = WARM_RUNS + task.plan.iterations
-    mean = program.mean_ms(_run(device, program, task, folder, runs=runs))
+    mean = program.mean_ms(_run(device, program, folder, runs=runs, num_threads=num_threads))
     if first is None or mean is None:
         return f"no latency measured: {program.name} does not print its time. It has to be built with logging, to stderr"
+    unasked = ", and --sustain is not measured" if task.plan.sustain_seconds else ""
     return (
-        f"{program.name} says, with {_threads(task)} threads: {first:.2f} ms for a first inference, and a mean of "
-        f"{mean:.2f} ms over {runs}, the first included; it keeps no samples, so there are no percentiles"
+        f"{program.name} says, with {num_threads} threads: {first:.2f} ms for a first inference, and a mean of "
+        f"{mean:.2f} ms over {runs}, the first included; it keeps no samples, so there are no percentiles{unasked}"
     )
 
 
-def _threads(task: Task) -> int:
-    return task.threads[0] or 1
-
-
-def _run(device: _Device, program: Program, task: Task, folder: str, *, runs: int) -> str:
-    words = program.arguments(model="model", inputs="input", outputs="output", num_threads=_threads(task), runs=runs)
+def _run(device: _Device, program: Program, folder: str, *, runs: int, num_threads: int) -> str:
+    words = program.arguments(model="model", inputs="input", outputs="output", num_threads=num_threads, runs=runs)
     return device.shell(f"cd {folder} && ./{program.name} {' '.join(words)} 2>&1")
 
 

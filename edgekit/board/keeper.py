@@ -9,6 +9,7 @@ Standard library of Python 3.6, so that an old Python can say that it is too old
 # ruff: noqa: UP006, UP035, UP045  (how Python 3.6 writes its types)
 
 import errno
+import io
 import json
 import os
 import select
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 from types import FrameType
-from typing import Any, BinaryIO, Dict, List, Optional
+from typing import Any, Dict, List, Optional, cast
 
 SILENCE = 60.0  # seconds without a byte from the host: several times what it lets pass
 CHUNK = 1 << 16
@@ -46,9 +47,10 @@ def _send(line: str) -> None:
 
 def keep() -> None:
     """Hold the whole conversation."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         signal.signal(number, _stop)
     say(edgekit="keeper")  # what a login shell prints before this is not ours
+    _bear_silence(SILENCE)
     asked = json.loads(sys.stdin.buffer.readline().decode() or "null")
     if asked is None:
         return
@@ -58,7 +60,8 @@ def keep() -> None:
     folder = None
     try:
         folder = tempfile.mkdtemp(prefix="edgekit-board-")
-        _receive(folder, asked["files"], sys.stdin.buffer)
+        _receive(folder, asked["files"], cast("io.BufferedReader", sys.stdin.buffer))
+        _bear_silence(0)
         for command in asked["commands"]:
             if not _run(folder, command, asked["environment"], asked["seconds"]):
                 break
@@ -71,16 +74,22 @@ def keep() -> None:
     say(removed=folder, left=bool(folder and os.path.exists(folder)))
 
 
-def _receive(folder: str, files: List[List[Any]], stream: BinaryIO) -> None:
+def _bear_silence(seconds: float) -> None:
+    """From now on for so long; 0 for as long as it takes. A timer, for `select` sees nothing of what Python has read ahead."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _receive(folder: str, files: List[List[Any]], stream: io.BufferedReader) -> None:
     for name, size in files:
         path = os.path.join(folder, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
             missing = size
             while missing:
-                content = stream.read(min(missing, CHUNK))
+                content = stream.read1(min(missing, CHUNK))
                 if not content:
                     raise Gone()
+                _bear_silence(SILENCE)
                 file.write(content)
                 missing -= len(content)
 

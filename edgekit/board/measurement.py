@@ -72,7 +72,7 @@ def measure_on(
         plan: how to measure latency; None for the numbers alone.
         reference: the answers to compare with; by default those beside the artifact.
         on_stage: told of every stage that the board enters.
-        max_seconds: for one process there.
+        max_seconds: for one process there, besides what the plan asks for.
 
     Returns:
         A report whose machine, runtime and figures are all of the board.

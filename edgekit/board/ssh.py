@@ -31,7 +31,7 @@ from edgekit.errors import TargetMissing, UsageError
 
 COMMAND_VARIABLE = "EDGEKIT_SSH_COMMAND"  # as GIT_SSH_COMMAND: a client of one's own, or options for the usual one
 PYTHON_THERE = (3, 11)  # that of edgekit itself, whose sources go there
-MAX_SECONDS = 1800.0  # of one process there; no measurement that edgekit offers takes as long by itself
+MAX_SECONDS = 1800.0  # of one process there, besides what the plan of a measurement asks for
 HEARTBEAT = 10.0  # seconds
 LAST_WORDS = 15.0  # seconds that a board has for removing its folder when it is told to end
 OPTIONS = (
@@ -51,7 +51,7 @@ class SshBoard:
 
     Attributes:
         address: where.
-        max_seconds: for one process there.
+        max_seconds: for one process there, besides what the plan asks for.
     """
 
     address: SshAddress
@@ -64,7 +64,8 @@ class SshBoard:
         on_stage("connect")
         parcel = pack(task, task.target)
         source = (files("edgekit.board") / "keeper.py").read_bytes()
-        head = msgspec.json.encode(self._request(parcel)) + b"\n"
+        planned = task.plan.seconds if task.plan else 0.0
+        head = msgspec.json.encode(self._request(parcel, self.max_seconds + planned)) + b"\n"
         conversation = Conversation(self.address.name, PYTHON_THERE, on_stage)
         with tempfile.TemporaryFile() as said:
             code = self._converse(ssh_command(self.address, len(source)), [source, head], parcel, conversation, said)
@@ -74,12 +75,12 @@ class SshBoard:
             raise refusal_of(self.address, code, complaint)
         return conversation.result(task.manifest.versions)
 
-    def _request(self, parcel: Parcel) -> Mapping[str, object]:
+    def _request(self, parcel: Parcel, seconds: float) -> Mapping[str, object]:
         return {
             "files": list(parcel.sizes.items()),
             "commands": [[RUNNER, command, str(threads)] for command, threads in parcel.commands],
             "environment": {"PYTHONUTF8": "1"},
-            "seconds": self.max_seconds,
+            "seconds": seconds,
             "python": PYTHON_THERE,
         }
 

@@ -24,6 +24,11 @@ class LatencyPlan:
     max_warmup_seconds: float = 2.0
     sustain_seconds: float = 0.0
 
+    @property
+    def seconds(self) -> float:
+        """What all of it takes at most, of a model that is not so slow that twenty samples take longer."""
+        return self.max_warmup_seconds + self.max_seconds + self.sustain_seconds
+
     def __post_init__(self) -> None:
         if not (0 < self.max_seconds < math.inf and 0 < self.max_warmup_seconds < math.inf and self.iterations > 1):
             raise UsageError("latency needs at least 2 iterations, and times greater than 0 and finite")

@@ -113,7 +113,8 @@ def test_figures_keep_the_machine_they_were_measured_on(tmp_path: Path) -> None:
     assert found.latency == on_the_mac
     assert found.static_profile == asked
     unasked = replace(report("native"), latency=None)
-    assert merged(tmp_path, replace(reference, latency=measured), unasked).latency == measured
+    timed = merged(tmp_path, replace(reference, latency=measured, more_latencies=(on_the_mac,)), unasked)
+    assert (timed.latency, timed.more_latencies) == (measured, (on_the_mac,))
     assert merged(tmp_path, reference, unasked).static_profile == static
 
 

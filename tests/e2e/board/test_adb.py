@@ -96,15 +96,18 @@ def plug_in(executorch: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, *, 
 
 
 def test_stand_in_the_commands_fit_together_and_answers_are_judged(executorch: Path, phone: Path) -> None:
-    report = measure_on("android", executorch, plan=LatencyPlan(20, 1, 1))
+    report = measure_on("android", executorch, threads=(1, 4), plan=LatencyPlan(20, 1, 1, sustain_seconds=60))
     assert report.status == "passed"
     assert report.board == "STANDIN1", "the next phone on this cable has a report of its own"
     assert report.latency is None
-    (note,) = (note for note in report.notes if note.startswith("executor_runner says"))
+    note, other = (note for note in report.notes if note.startswith("executor_runner says"))
+    assert "with 1 threads" in note
+    assert "with 4 threads" in other
     assert "2.50 ms for a first inference" in note
-    assert "no percentiles" in note
+    assert "no percentiles, and --sustain is not measured" in note
     commands = (phone / "commands.txt").read_text().splitlines()
     assert commands[0] == "devices"
+    assert ["cpu_threads=4" in command for command in commands if "num_executions=30" in command] == [False, True]
     assert all(command.startswith("-s STANDIN1 ") for command in commands[1:])
     assert "rm -rf /data/local/tmp/edgekit-" in commands[-1]
     assert list((phone / "phone").iterdir()) == []

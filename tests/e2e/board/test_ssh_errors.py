@@ -114,7 +114,7 @@ def test_a_full_disk_there(artifact: Path, reach: Loopback, board_python: Path) 
         pytest.skip("a small disk needs the right to mount one")
     try:
         with pytest.raises(
-            OutputError, match=f"disk of {HOST} is full: No space left on device in {reach.temporary}/edgekit-board"
+            OutputError, match=f"disk of {HOST}:{reach.port} is full: No space left on device in {reach.temporary}/edgekit-board"
         ):
             measure_on(reach.address(board_python), artifact)
         assert reach.left() == []
@@ -137,7 +137,7 @@ def test_a_connection_that_is_lost(stage: str, artifact: Path, reach: Loopback, 
     def cut() -> None:
         kill(reach.sessions(), signal.SIGKILL)
 
-    with pytest.raises(NetworkError, match=f"connection to {HOST} was lost during: "):
+    with pytest.raises(NetworkError, match=f"connection to {HOST}:{reach.port} was lost during: "):
         measure_on(reach.address(board_python), artifact, plan=LONG, on_stage=at_stage(stage, cut))
 
 
@@ -154,7 +154,7 @@ def test_a_connection_that_falls_silent(
         kill(stopped, signal.SIGSTOP)
 
     try:
-        with pytest.raises(NetworkError, match=f"connection to {HOST} was lost during: latency"):
+        with pytest.raises(NetworkError, match=f"connection to {HOST}:{reach.port} was lost during: latency"):
             measure_on(reach.address(board_python), artifact, plan=LONG, on_stage=at_stage("latency", stop))
         assert reach.left()  # the board cannot know yet
     finally:
@@ -172,8 +172,19 @@ def test_a_runner_that_crashes_there(number: signal.Signals, artifact: Path, rea
 
 
 def test_a_runner_that_does_not_end(artifact: Path, reach: Loopback, board_python: Path) -> None:
-    with pytest.raises(NetworkError, match="was not done after 4"):
-        measure_on(reach.address(board_python), artifact, plan=LONG, max_seconds=4)
+    def stop() -> None:
+        kill(reach.runners(), signal.SIGSTOP)
+
+    brief = LatencyPlan(20, 0.5, 0.5)
+    with pytest.raises(NetworkError, match="was not done after 6 s, during: latency"):
+        measure_on(reach.address(board_python), artifact, plan=brief, on_stage=at_stage("latency", stop), max_seconds=5)
+
+
+def test_a_measurement_has_the_time_that_its_plan_asks_for(artifact: Path, reach: Loopback, board_python: Path) -> None:
+    report = measure_on(reach.address(board_python), artifact, plan=LatencyPlan(20, 0.5, 0.5, sustain_seconds=6), max_seconds=6)
+    assert report.latency
+    assert report.latency.sustained
+    assert report.latency.sustained.seconds >= 6
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

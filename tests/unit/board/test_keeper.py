@@ -144,13 +144,28 @@ def test_when_it_is_told_to_end_everything_goes(number: int, board: Board) -> No
     assert board.left() == []
 
 
-def test_a_silent_host_is_taken_for_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize("moment", ["before", "while files come", "while it runs"])
+def test_a_silent_host_is_taken_for_lost(moment: str, tmp_path: Path) -> None:
     """A cable that is pulled ends nothing: there is no byte that would say so."""
     board = Board(tmp_path / "tmp", SOURCE.replace("SILENCE = 60.0", "SILENCE = 0.5"))
     try:
-        board.ask(WAITS)
+        if moment != "before":
+            board.ask(WAITS, size=1000 if moment == "while files come" else None)
         board.process.wait(10)
         assert board.left() == []
+    finally:
+        finish(board)
+
+
+def test_files_that_come_slowly_are_waited_for(tmp_path: Path) -> None:
+    board = Board(tmp_path / "tmp", SOURCE.replace("SILENCE = 60.0", "SILENCE = 0.6"))
+    rest = "#" * 5
+    try:
+        board.ask(PRINTS + "\n", size=len(PRINTS) + 1 + len(rest))
+        for sign in rest:
+            time.sleep(0.3)
+            board.send(sign.encode())
+        assert {"stage": "load"} in board.listen()
     finally:
         finish(board)
 
