@@ -62,7 +62,7 @@ class Latency:
         samples_ns: every steady inference in order.
         machine: where it was measured; None in files of earlier versions.
         affinity: numbers of the cores that the process was allowed to run on; empty where the system does not tell.
-        other_cores: how many cores all other processes kept busy meanwhile, on average; None where the system does not tell.
+        other_cores: how many of these all other processes kept busy meanwhile, on average; None where the system does not tell.
         sustained: a run without pauses; None where it was not asked for.
     """
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 from itertools import permutations
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from edgekit.document import read_json, write_json
 from edgekit.errors import InputError
+from edgekit.latency import Latency, Sustained, Window
 from edgekit.machine import Machine
 from edgekit.parity import OutputParity, Parity, SampleParity
 from edgekit.report import Problem, Report, Status, overall_exit_code
@@ -76,3 +78,11 @@ def test_a_report_of_another_version_is_refused(tmp_path: Path) -> None:
     write_json(tmp_path / "report.json", replace(report("passed"), schema_version=2))
     with pytest.raises(InputError, match="schema version 2"):
         read_json(tmp_path / "report.json", Report)
+
+
+@pytest.mark.parametrize("record", [Report, Latency, Sustained, Window])
+def test_the_reference_names_every_field(record: type[Report | Latency | Sustained | Window]) -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "artifact-folder.md"
+    section = page.read_text("utf-8").partition("## report.json")[2]
+    named = set(re.findall(r"`(\w+)`", section))
+    assert {field.name for field in fields(record)} <= named
