@@ -39,16 +39,12 @@ class SshAddress:
     @property
     def name(self) -> str:
         """Where, for a report. Other boards may be behind other ports; whom one logs in as is nobody's business."""
-        return self.host if self.port is None else self._host_and_port
-
-    @property
-    def _host_and_port(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
 
     def __str__(self) -> str:
         path = "" if self.python == PYTHON else self.python if self.python.startswith("/") else f"/{self.python}"
-        return f"ssh://{self.user + '@' if self.user else ''}{self._host_and_port}{path}"
+        return f"ssh://{self.user + '@' if self.user else ''}{self.name}{path}"
 
 
 @dataclass(frozen=True, slots=True)

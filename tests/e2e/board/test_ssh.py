@@ -149,6 +149,6 @@ def test_a_home_folder_is_known_by_its_tilde(artifact: Path, reach: Loopback, bo
 
 
 def test_names_of_reports_are_names_of_files() -> None:
-    assert report_name(SshAddress("fe80::1%eth0").name) == "report-fe80++1+eth0.json"
+    assert report_name(SshAddress("fe80::1%eth0").name) == "report-+fe80++1+eth0+.json"
     assert report_name(SshAddress("kitchen", port=22).name) == "report-kitchen+22.json"
     assert report_name(AdbAddress("R58M").name) == "report-R58M.json"
