@@ -101,7 +101,9 @@ def test_the_commands_as_a_user_types_them(artifact: Path, reach: Loopback, boar
     assert "onnx: connect" in profiled.stderr
     verified = cli("verify", artifact, "--device", reach.address(board_python), "--json")
     assert verified.code == 0, verified.stderr
-    assert verified.reports["onnx"]["latency"] is None
+    report: Report = read_json(artifact / f"report-127.0.0.1+{reach.port}.json", Report)
+    assert report.parity
+    assert report.latency, "verifying does not throw away what was timed"
     refused = cli("verify", artifact, "--device", reach.address(board_python), "--model", "digits")
     assert refused.code == 2
     assert "--device answers what is saved" in refused.stderr
