@@ -74,6 +74,7 @@ def _detail(row: Known) -> dict[str, Any]:
             "width": figure.width,
             "resolution": figure.resolution,
             "latency_ms": figure.latency_ms,
+            "detail": figure.detail,
             "statistic": figure.statistic,
             "citation": figure.citation,
             "licence": figure.source.licence,
@@ -99,7 +100,7 @@ def _show(known: Sequence[Known]) -> int:
             print(f"  from {source.citation}, {source.licence}")
         _align(
             [
-                [f"  {f.network}", f"{f.width:g}", str(f.resolution), f"{f.latency_ms:g} ms", f.statistic, f.line]
+                [f"  {f.network}", f"{f.width:g}", str(f.resolution), f"{f.latency_ms:g} ms", f.statistic, f.detail, f.line]
                 for f in row.figures
             ]
         )

@@ -12,7 +12,7 @@ from edgekit.report import Report
 from edgekit.run import Result
 
 MEASURED, THIS_MACHINE = "measured", "this machine"
-HEADINGS = ("artifact", "on", "runtime", "unit", "threads", "ms", "90% interval", "source")
+HEADINGS = ("artifact", "on", "runtime", "unit", "precision", "threads", "ms", "90% interval", "source")
 FIGURES = ("threads", "ms", "90% interval")
 MEANINGS = {
     "calibrated": "predicted, from figures of two networks or more in this setting",
@@ -35,12 +35,12 @@ def show_projections(results: Sequence[Result], projected: Sequence[Projected]) 
                 table.add_row(name, *_measured(latency, report, here, notes))
         for each in (each for each in projected if each.folder == str(folder)):
             for row in each.projections:
-                interval = "-" if row.tier == "published" else f"{row.low_ms:.1f} to {row.high_ms:.1f}"
+                interval = "-" if row.tier == "published" else f"{_ms(row.low_ms)} to {_ms(row.high_ms)}"
                 marks = "".join(f"[{_number(note, notes)}]" for note in row.notes)
-                figures = (row.threads or "-", f"{row.latency_ms:.2f}", interval)
-                table.add_row(name, row.device, row.runtime, row.compute_unit, *figures, f"{row.tier}{marks}")
+                where = (row.device, row.runtime, row.compute_unit, row.precision.partition(" (")[0])
+                table.add_row(name, *where, row.threads or "-", _ms(row.latency_ms), interval, f"{row.tier}{marks}")
             if each.reason:
-                table.add_row(name, each.device, "-", "-", "-", "-", "-", f"none[{_number(each.reason, notes)}]")
+                table.add_row(name, each.device, "-", "-", "-", "-", "-", "-", f"none[{_number(each.reason, notes)}]")
     print_lines("")
     print_table(table)
     tiers = sorted({row.tier for each in projected for row in each.projections} & MEANINGS.keys())
@@ -55,12 +55,16 @@ def show_projections(results: Sequence[Result], projected: Sequence[Projected]) 
 def _measured(latency: Latency | None, report: Report, here: Machine, notes: list[str]) -> tuple[str, ...]:
     runtime = report.runtime.runtime if report.runtime else "-"
     if latency is None:
-        return (report.board or THIS_MACHINE, runtime, "-", "-", "-", "-", "not measured")
+        return (report.board or THIS_MACHINE, runtime, "-", report.precision, "-", "-", "-", "not measured")
     elsewhere = latency.machine.processor if latency.machine else "a machine not told"
     place = report.board or (THIS_MACHINE if latency.machine == here else elsewhere)
     doubts = f"[{_number('too noisy to trust: ' + '; '.join(latency.doubts), notes)}]" if latency.doubts else ""
-    figures = (str(latency.num_threads), f"{latency.p50_ms:.2f}{'?' if doubts else ''}", "-")
-    return (place, runtime, "cpu", *figures, f"{MEASURED}{doubts}")
+    figures = (str(latency.num_threads), f"{_ms(latency.p50_ms)}{'?' if doubts else ''}", "-")
+    return (place, runtime, "cpu", report.precision, *figures, f"{MEASURED}{doubts}")
+
+
+def _ms(value: float) -> str:
+    return f"{value:.2f}" if value >= 1 else f"{value:.3f}"
 
 
 def _number(note: str, notes: list[str]) -> int:

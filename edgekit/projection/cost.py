@@ -6,7 +6,7 @@ that the logarithm of a unit cost is a small number.
 
 from __future__ import annotations
 
-from edgekit.projection.workload import KINDS, Kind, Total, Workload
+from edgekit.projection.workload import Kind, Total, Workload
 
 DENSE: tuple[Kind, ...] = ("stem", "conv3", "conv", "pointwise", "depthwise3", "depthwise5", "grouped")
 WINOGRAD = ("ncnn", "Paddle-Lite")  # runtimes that compute 3x3 convolutions so
@@ -53,11 +53,6 @@ def charges(work: Workload, runtime: str, unit: str) -> list[float]:
         unit: "cpu", "gpu" or "npu".
     """
     return _on_accelerator(work) if unit == "npu" else _on_cores(work, runtime in WINOGRAD, runtime in PACKED)
-
-
-def unseen(work: Workload, seen: frozenset[Kind]) -> tuple[Kind, ...]:
-    """The kinds of operators that occur here and not in what a device was calibrated on."""
-    return tuple(kind for kind in KINDS if kind in work.kinds and kind not in seen)
 
 
 def _on_cores(work: Workload, winograd: bool, packed: bool) -> list[float]:

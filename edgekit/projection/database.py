@@ -18,16 +18,20 @@ INVERTED_RATE = "1000/FPS"  # how statistics of that kind begin, Hailo's and Roc
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where figures come from: its short name, the citation and the licence."""
+    """Where figures come from: its short name, the citation and the licence, and whether nothing should be fitted on them."""
 
     name: str
     citation: str
     licence: str
+    is_context: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One published figure of the database: network, width, resolution, ms, statistic, and its citation with the line."""
+    """One published figure of the database: network, width, resolution, ms, statistic, and its citation with the line.
+
+    `detail` is what sets the network apart from others of its name, as in `figure.Figure`.
+    """
 
     network: str
     width: float
@@ -36,6 +40,7 @@ class Published:
     statistic: str
     source: Source
     line: str
+    detail: str = ""
 
     @property
     def citation(self) -> str:
@@ -49,35 +54,18 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class Costs:
-    """What was fitted to a setting.
-
-    Attributes:
-        theta: log unit costs, as `cost.terms_of` names them.
-        beta: log ms that a MobileNet version is slower than the sum says, by its name in the catalogue.
-        spread: standard deviation of log ms, likewise.
-    """
-
-    theta: tuple[float, ...]
-    beta: dict[str, float]
-    spread: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
 class Known:
     """One setting of the database.
 
     Attributes:
         setting: device, runtime and mode.
-        tier: "calibrated", "anchored" or "specification"; "none" where nothing is fitted, so that nothing can be predicted.
+        tier: "calibrated", "anchored" or "specification"; "none" where nothing should be fitted, so that nothing is predicted.
         figures: published for it.
-        costs: fitted to it, or None where nothing should be fitted.
     """
 
     setting: Setting
     tier: str
     figures: tuple[Published, ...]
-    costs: Costs | None
 
     @property
     def networks(self) -> int:
@@ -90,19 +78,17 @@ class Known:
         return tuple(dict.fromkeys(figure.source for figure in self.figures))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Database:
     """All that ships.
 
     Attributes:
-        settings: by device name, then as fitted.
+        settings: by device name.
         widths: of the intervals.
-        relatives: blocks joined with "|" -> MobileNet families with figures in them.
     """
 
     settings: tuple[Known, ...]
     widths: Widths
-    relatives: dict[str, tuple[str, ...]]
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -136,20 +122,14 @@ def from_plain(content: dict[str, list]) -> Database:  # type: ignore[type-arg] 
     """The database in the table's compact form: `shipping` writes it."""
     sources = [Source(*row) for row in content["sources"]]
     networks = content["networks"]
-    statistics, versions = content["statistics"], content["versions"]
+    statistics, details = content["statistics"], content["details"]
     settings = []
     for row in content["settings"]:
-        fitted = row["costs"]
-        costs = fitted and Costs(
-            tuple(fitted["theta"]),
-            dict(zip(versions, fitted["beta"], strict=True)),
-            dict(zip(versions, fitted["spread"], strict=True)),
-        )
         figures = []
-        for at, latency, statistic, source, line in row["figures"]:
+        for at, latency, statistic, source, line, *rest in row["figures"]:
             name, width, resolution = networks[at]
-            where = f"L{line}" if line else ""
-            figures.append(Published(name, width, resolution, latency, statistics[statistic], sources[source], where))
-        settings.append(Known(Setting(*row["setting"]), row["tier"], tuple(figures), costs or None))
+            where, detail = f"L{line}" if line else "", details[rest[0]] if rest else ""
+            figures.append(Published(name, width, resolution, latency, statistics[statistic], sources[source], where, detail))
+        settings.append(Known(Setting(*row["setting"]), row["tier"], tuple(figures)))
     widths = Widths({tuple(sort.split("|")) if sort else (): value for sort, value in content["widths"]})
-    return Database(tuple(settings), widths, {block: tuple(names) for block, names in content["relatives"]})
+    return Database(tuple(settings), widths)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import InputError
-from edgekit.projection.networks.catalogue import canonical
+from edgekit.projection.networks.catalogue import canonical, usual_resolution
 from edgekit.projection.setting import Setting, precision_class, unit_class
 
 REQUIRED = ("source_id", "model", "precision", "runtime", "compute_unit", "threads", "device", "chipset", "latency_ms")
@@ -42,6 +42,7 @@ class Figure:
         source: the citation.
         licence: of the source.
         line: in the file, from 2.
+        detail: what sets the network apart from others of its name: "101 classes", "grayscale input"; empty if not told.
     """
 
     split: str
@@ -54,6 +55,7 @@ class Figure:
     source: str
     licence: str
     line: int
+    detail: str = ""
 
     @property
     def log_ms(self) -> float:
@@ -106,28 +108,29 @@ def _figure(row: dict[str, str], line: int) -> Figure:
         if not row[name].strip():
             raise ValueError(f"{name} is empty")
     width = _number(row, "width", 1.0, 0.01, 100.0)
-    resolution = _number(row, "resolution", 224.0, 8.0, 10_000.0)
     latency = _number(row, "latency_ms", None, 1e-6, 1e9)
-    source = row["source_id"]
-    run = _RUN.match(row.get("note", "")) if source == "ncnn" else None
+    source, note = row["source_id"], row.get("note", "")
+    name = canonical(row["model"], source)
+    resolution = _number(row, "resolution", usual_resolution(name), 8.0, 10_000.0)
+    run = _RUN.match(note) if source == "ncnn" else None
     precision = precision_class(row["precision"])
     setting = Setting(
         runtime=row["runtime"],
         device=row["device"],
         chipset=row["chipset"],
-        precision=row["precision"],
+        precision=f"{row['precision']} per-tensor" if "per-tensor" in note else row["precision"],  # may be six times faster
         compute_unit=row["compute_unit"],
         threads=row["threads"],
         run=f"{row.get('as_of', '')} {run.group()}" if run else "",
         unit_class=unit_class(row["compute_unit"], precision),
         precision_class=precision,
         year=_year(row.get("as_of", "")),
-        cores=_cores(row.get("note", "")) if source == "ncnn" else "",
+        cores=_cores(note) if source == "ncnn" else "",
     )
     return Figure(
         row.get("suggested_split", ""),
         source,
-        Network(canonical(row["model"], source), width, int(resolution)),
+        Network(name, width, int(resolution)),
         setting,
         latency,
         row.get("statistic", ""),
@@ -135,6 +138,7 @@ def _figure(row: dict[str, str], line: int) -> Figure:
         row.get("source", ""),
         row.get("licence", ""),
         line,
+        _detail(note),
     )
 
 
@@ -154,6 +158,11 @@ def _number(row: dict[str, str], name: str, default: float | None, least: float,
 def _cores(note: str) -> str:
     found = re.search(r"powersave=(\d)", note)
     return _CORES.get(found[1], "") if found else ""
+
+
+def _detail(note: str) -> str:
+    found = re.search(r"head=(\d+)", note)
+    return ", ".join([*([f"{found[1]} classes"] if found else []), *(["grayscale input"] if "grayscale" in note else [])])
 
 
 def _year(text: str) -> float:

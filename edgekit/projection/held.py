@@ -65,7 +65,7 @@ def predict_held(known: Sequence[Figure], asked: Sequence[Figure]) -> Outcome:
             trials.append(
                 Trial(
                     figure,
-                    float(surface.log_ms[row, column]) + panel.lift.get((row, figure.statistic), 0.0),
+                    float(surface.log_ms[row, column]) + panel.lift(row, figure.statistic, panel.there),
                     float(surface.spread[row, column]),
                     tier_of(int(np.count_nonzero(panel.there[row]))),
                     bool(surface.kin[column]),

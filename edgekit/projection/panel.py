@@ -32,7 +32,7 @@ class Panel:
         logs: (settings, networks) log ms; 0 where there is no figure.
         there: 1.0 where there is a figure.
         apart: how unlike the settings are.
-        lift: (setting, statistic) -> log of how much longer this statistic is than the mean of all that the source gives.
+        lifts: (setting, statistic) -> by network, log of how much longer this statistic is than the mean of all there are of it.
         rows: of the settings.
         loose_rows: of the settings, by what runs have in common.
         columns: of the networks.
@@ -46,7 +46,7 @@ class Panel:
     logs: Array
     there: Array
     apart: Differences
-    lift: dict[tuple[int, str], float]
+    lifts: dict[tuple[int, str], dict[int, float]]
     rows: dict[Setting, int]
     loose_rows: dict[tuple[str, ...], int]
     columns: dict[Network, int]
@@ -54,6 +54,11 @@ class Panel:
     def row(self, setting: Setting) -> int | None:
         """Of a setting, or else of another run of it, or None."""
         return self.rows.get(setting, self.loose_rows.get(setting.loosely))
+
+    def lift(self, row: int, statistic: str, there: Array) -> float:
+        """Log of how much longer a statistic is, by the figures of the setting that may be used; 0 where none tells."""
+        told = [value for column, value in self.lifts.get((row, statistic), {}).items() if there[row, column] > 0]
+        return float(np.median(told)) if told else 0.0
 
 
 def charges_of(network: Network, block: Block) -> Array | None:
@@ -91,17 +96,16 @@ def _panel(block: Block, figures: Sequence[Figure], empty: Sequence[Setting]) ->
         total[at] += figure.log_ms
         count[at] += 1
     logs = total / np.maximum(count, 1)
-    lifts: dict[tuple[int, str], list[float]] = defaultdict(list)
+    lifts: dict[tuple[int, str], dict[int, float]] = defaultdict(dict)
     for figure in figures:
-        at = rows[figure.setting], columns[figure.network]
-        lifts[at[0], figure.statistic].append(figure.log_ms - logs[at])
+        row, column = rows[figure.setting], columns[figure.network]
+        lifts[row, figure.statistic][column] = figure.log_ms - logs[row, column]
     work = np.array([charges_of(network, block) for network in networks])
     families = np.array([family_of(network.name) for network in networks])
     there = (count > 0).astype(float)
     apart = differences(settings, settings)
     loose = {setting.loosely: i for i, setting in reversed(list(enumerate(settings)))}
-    lift = {key: float(np.median(values)) for key, values in lifts.items()}
-    return Panel(block, settings, networks, families, work, logs, there, apart, lift, rows, loose, columns)
+    return Panel(block, settings, networks, families, work, logs, there, apart, dict(lifts), rows, loose, columns)
 
 
 def kinship(asked: Sequence[Network], known: Sequence[Network], relative: float) -> Array:

@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.projection.cost import terms_of
+from edgekit.projection.cost import charges, terms_of
 from edgekit.projection.figure import Network
 from edgekit.projection.fit import Fitted
 from edgekit.projection.likeness import Array
 from edgekit.projection.networks.catalogue import workload_of
-from edgekit.projection.panel import Panel, charges_of, kinship
+from edgekit.projection.panel import TINY, Panel, kinship
 from edgekit.projection.workload import KINDS, Kind, Workload
 
 Tier = Literal["published", "calibrated", "anchored", "specification"]
@@ -39,27 +39,39 @@ class Surface:
     kin: npt.NDArray[np.bool_]
 
 
-def survey(fitted: Fitted, there: Array, networks: Sequence[Network]) -> Surface:
+def survey(fitted: Fitted, there: Array, networks: Sequence[Network], works: Sequence[Workload] = ()) -> Surface:
     """Predict networks, whose operators must be known, in all settings of a block.
 
     Args:
         fitted: the block.
         there: (settings, networks) the figures that it was fitted on.
         networks: to be predicted.
+        works: theirs, where they are not those of the catalogue: other heads, other inputs.
     """
-    panel = fitted.panel
-    work = np.array([charges_of(network, panel.block) for network in networks])
+    panel, works = fitted.panel, works or [work_of(network) for network in networks]
+    work = np.array([charges(each, *panel.block[:2]) for each in works]) + TINY
     terms = np.exp(fitted.theta)[:, None, :] * work[None]
     total = terms.sum(2)
     share = terms / total[:, :, None]
-    variance = fitted.variance(share, networks) + FLOOR**2
-    has = np.array([kinds_in(work_of(network)) for network in networks])
+    variance = fitted.variance(share, networks) + FLOOR**2 + _misfit(fitted, there)[:, None]
+    has = np.array([kinds_in(each) for each in works])
     shown = there @ np.array([kinds_in(work_of(network)) for network in panel.networks], float) > 0
     unseen = np.asarray(has[None] & ~shown[:, None])
     terms_of_kinds = np.array([[name == kind for name in terms_of(panel.block[1])] for kind in KINDS], float)
     spread = np.sqrt(variance + (UNSEEN * (share * (unseen @ terms_of_kinds)).sum(2)) ** 2)
     kin = np.asarray((kinship(networks, panel.networks, 1.0) * there.any(0)).any(1))
     return Surface(np.log(total) + fitted.beta(networks), spread, unseen, kin)
+
+
+def _misfit(fitted: Fitted, there: Array) -> Array:
+    """(settings,) mean square by which a setting's own figures differ from what is said of them.
+
+    A fit that takes figures for outliers is sure of what it says of the others: two campaigns in one setting are no outliers.
+    """
+    panel = fitted.panel
+    said = np.log(np.exp(fitted.theta) @ panel.work.T) + fitted.beta(panel.networks)
+    result: Array = ((panel.logs - said) ** 2 * there).sum(1) / np.maximum(there.sum(1), 1)
+    return result
 
 
 def tier_of(count: int) -> Tier:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 import shlex
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from edgekit.errors import UsageError
 from edgekit.mobilenet.spec import MobileNetSpec
 from edgekit.precision import COMPRESSED, INT8
-from edgekit.projection.cost import charges, unseen
 from edgekit.projection.database import Database, Known, Published, read_database
-from edgekit.projection.networks.catalogue import family_of, workload_of
+from edgekit.projection.figure import Network
+from edgekit.projection.networks.catalogue import workload_of
 from edgekit.projection.networks.mobile import mobilenet
 from edgekit.projection.setting import Setting
-from edgekit.projection.workload import Kind, Workload
+from edgekit.projection.workload import Workload
 
 if TYPE_CHECKING:
     from edgekit.manifest import ModelCard
+    from edgekit.projection.predictor import Predictor
 
 # Whose published runtimes stand for a target, the nearest first; all but the first kind are other runtimes, and it is said.
 SAME = {"coreml": ("Core ML",), "openvino": ("OpenVINO",), "onnx": ("onnx",), "executorch": ("XNNPACK",)}
@@ -36,7 +38,10 @@ COMPRESSION = {
     "palettized-4": "4 bit palettized",
     "pruned-50": "Sparsity 50%",
 }
+# how sources call what an artifact of that precision computes in
+AS_SUCH = {"float32": ("fp32",), "float16": ("fp16", "fp16 (mlpackage)")}
 USUAL_CLASSES = (1000, 1001)
+USUAL = ("", *(f"{classes} classes" for classes in USUAL_CLASSES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ def project(
     """
     spec = model if isinstance(model, MobileNetSpec) else model.spec
     database = database or read_database()
-    known = [row for row in database.of_device(device) if row.costs or any(figure.is_latency for figure in row.figures)]
+    known = [row for row in database.of_device(device) if row.tier != "none" or any(f.is_latency for f in row.figures)]
     if not known:
         raise UsageError(f"only rates are published of {device!r}, no latency: `edgekit devices {shlex.quote(device)}` has them")
     if target == "coreml" and not any(row.setting.core == "apple" for row in known):
@@ -143,36 +148,30 @@ def _project(
         cited = ((exact.citation, exact.source.licence),)
         basis = f"published: {exact.statistic or 'statistic not stated'}, {exact.citation}"
         return Projection(*_where(setting), latency, latency, latency, "published", basis, notes, cited)
-    if row.costs is None:
+    if row.tier == "none":
         return None
-    log_ms, half, missing = _predicted(row, spec, work, database)
-    if missing:
-        notes += (f"no published network in this setting has {', '.join(missing)}: the interval is wider for it",)
+    network = Network(f"mobilenet_{spec.version}", round(spec.width, 4), spec.resolution)
+    found = _predictor(database).predict(setting, row.tier, network, work)
+    if found.unseen:
+        notes += (f"no published network in this setting has {', '.join(found.unseen)}: the interval is wider for it",)
+    networks = ((f.network, f.width, f.resolution) for f in row.figures if not f.source.is_context)
+    fitted = [network for network in dict.fromkeys(networks) if workload_of(*network)]
     if row.tier == "calibrated":
-        basis = f"unit costs fitted to figures of {row.networks} networks in this setting"
+        basis = f"unit costs fitted to figures of {len(fitted)} networks in this setting"
     elif row.tier == "anchored":
-        basis = f"one figure in this setting ({row.figures[0].network}), and the unit costs of similar chips"
+        basis = f"one figure in this setting ({fitted[0][0]}), and the unit costs of similar chips"
     else:
         basis = f"no figure in this setting: unit costs of chips like it ({setting.core})"
     sources = tuple((source.citation, source.licence) for source in row.sources)
-    ends = (math.exp(log_ms), math.exp(log_ms - half), math.exp(log_ms + half))
-    return Projection(*_where(setting), *ends, row.tier, basis, notes, sources)
+    latency, low, high = (math.exp(found.log_ms + side * found.half_width) for side in (0, -1, 1))
+    return Projection(*_where(setting), latency, low, high, row.tier, basis, notes, sources)
 
 
-def _predicted(row: Known, spec: MobileNetSpec, work: Workload, database: Database) -> tuple[float, float, tuple[Kind, ...]]:
-    """Log ms, half the interval's width in log ms, and the kinds of operators that no figure had."""
-    setting, costs = row.setting, row.costs
-    assert costs
-    terms = [math.exp(t) * c for t, c in zip(costs.theta, charges(work, setting.runtime_class, setting.unit_class), strict=True)]
-    version = f"mobilenet_{spec.version}"
-    kin = family_of(version) in database.relatives.get("|".join(setting.block), ())
-    half = database.widths.half_width(setting.block, row.tier, kin, costs.spread[version])
-    seen: set[Kind] = set()
-    for network in {(f.network, f.width, f.resolution) for f in row.figures}:
-        other = workload_of(*network)
-        seen |= other.kinds if other else set()
-    missing = unseen(work, frozenset(seen)) if row.tier != "specification" else ()
-    return math.log(sum(terms)) + costs.beta[version], half, missing
+@lru_cache(maxsize=2)
+def _predictor(database: Database) -> Predictor:
+    from edgekit.projection.predictor import Predictor  # needs numpy: not for who only lists devices
+
+    return Predictor(database)
 
 
 def _published(row: Known, spec: MobileNetSpec) -> Published | None:
@@ -184,6 +183,7 @@ def _published(row: Known, spec: MobileNetSpec) -> Published | None:
         figure
         for figure in row.figures
         if figure.is_latency
+        and figure.detail in USUAL
         and (figure.network, figure.width, figure.resolution) == (name, round(spec.width, 4), spec.resolution)
     ]
     return next((figure for figure in same if figure.statistic.startswith("mean")), same[0] if same else None)
@@ -199,8 +199,10 @@ def _notes(setting: Setting, precision: str, target: str) -> tuple[str, ...]:
         notes.append(f"figures of {setting.runtime}, another runtime than {target}'s")
     if precision in COMPRESSED and COMPRESSION.get(precision, "?") not in setting.precision:
         notes.append(f"{precision} is taken as float: what smaller weights save is not in the figures")
-    elif precision == "float16" and setting.unit_class == "cpu":
-        notes.append(f"figures in {setting.precision}, for float16")
+    elif precision == INT8 and "per-tensor" in setting.precision:
+        notes.append("figures with one scale for all weights of a tensor; the artifact has one for each channel")
+    elif setting.precision not in AS_SUCH.get(precision, (setting.precision,)):
+        notes.append(f"figures in {setting.precision!r}, for {precision}")
     if "nnapi" in setting.compute_unit:
         notes.append("NNAPI may have run parts on another unit")
     return tuple(notes)

@@ -9,25 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.projection.database import TABLE
-from edgekit.projection.figure import Figure, Network
-from edgekit.projection.fit import Fitted, fit
+from edgekit.projection.figure import Figure
 from edgekit.projection.interval import learn
-from edgekit.projection.networks.catalogue import family_of
-from edgekit.projection.panel import Panel, panels_of
-from edgekit.projection.predict import survey, tier_of
+from edgekit.projection.panel import Block, Panel, panels_of
+from edgekit.projection.predict import tier_of
 from edgekit.projection.setting import Setting
 from edgekit.projection.trial import without_devices, without_families, without_networks
 
-# What a user's artifact can be; the corrections that ship are for these.
-VERSIONS = ("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large")
-PLAIN = [Network(version, 1.0, 224) for version in VERSIONS]
-
 
 def write_tables(figures: Sequence[Figure], folder: Path | None = None) -> list[Path]:
-    """Fit all figures but those of "context", and write the table with all of them.
+    """Write the table with all figures, and how wide the intervals of predictions are that are made from them.
 
     Args:
-        figures: published, with those of "context".
+        figures: published, with those of "context", which nothing is fitted on.
         folder: to write into, instead of this package.
     """
     path = (folder or Path(__file__).parent) / TABLE
@@ -36,57 +30,53 @@ def write_tables(figures: Sequence[Figure], folder: Path | None = None) -> list[
 
 
 def table_of(figures: Sequence[Figure], *, intervals: bool = True) -> dict[str, Any]:
-    """The table in its compact form; without `intervals` in seconds."""
+    """The table in its compact form; without `intervals` at once."""
     usable = [figure for figure in figures if figure.split != "context"]
     chips = _described(figures, {figure.setting.device for figure in usable})
     panels = panels_of(usable, chips)
-    fitted = fit(panels)
-    rehearsal = [*without_families(panels, usable), *without_networks(panels, usable)] if intervals else []
-    for anchored in (True, False) if intervals else ():
-        rehearsal += without_devices(panels, usable, anchored=anchored)
     settings = list(dict.fromkeys([*(figure.setting for figure in figures), *chips]))
     settings.sort(key=lambda s: (s.device.lower(), s.runtime, s.compute_unit, s.precision, s.threads.zfill(3), s.cores, s.run))
-    sources = list(dict.fromkeys((f.source_id, f.source.partition("#L")[0], f.licence) for f in figures))
+    sources = list(dict.fromkeys(_source(figure) for figure in figures))
     networks = list(dict.fromkeys(figure.network for figure in figures))
     statistics = list(dict.fromkeys(figure.statistic for figure in figures))
+    details = list(dict.fromkeys(figure.detail for figure in figures))
     rows: dict[Setting, list[list[Any]]] = {setting: [] for setting in settings}
     for figure in figures:
-        citation, _, line = figure.source.partition("#L")
-        source = sources.index((figure.source_id, citation, figure.licence))
-        at = networks.index(figure.network)
-        rows[figure.setting].append([at, figure.latency_ms, statistics.index(figure.statistic), source, int(line or 0)])
-    surfaces = {block: survey(model, model.panel.there, PLAIN) for block, model in fitted.items()}
+        row = [networks.index(figure.network), figure.latency_ms, statistics.index(figure.statistic)]
+        row += [sources.index(_source(figure)), int(figure.source.partition("#L")[2] or 0)]
+        rows[figure.setting].append([*row, *([details.index(figure.detail)] if figure.detail else [])])
     return {
-        "versions": list(VERSIONS),
         "sources": [list(source) for source in sources],
         "networks": [[n.name, n.width, n.resolution] for n in networks],
         "statistics": statistics,
-        "widths": sorted(["|".join(sort), round(value, 4)] for sort, value in learn(rehearsal).quantiles.items())
-        if intervals
-        else [],
-        "relatives": [
-            ["|".join(block), sorted(set(panel.families) & {family_of(v) for v in VERSIONS})] for block, panel in panels.items()
-        ],
+        "details": details,
+        "widths": _widths(panels, usable) if intervals else [],
         "settings": [
-            _row(setting, rows[setting], panels.get(setting.block), fitted.get(setting.block), surfaces.get(setting.block))
+            {"setting": _fields(setting), "tier": _tier(setting, panels.get(setting.block)), "figures": rows[setting]}
             for setting in settings
         ],
     }
 
 
-def _row(setting: Setting, figures: list[list[Any]], panel: Panel | None, model: Fitted | None, surface: Any) -> dict[str, Any]:
+def _source(figure: Figure) -> tuple[str, str, str, bool]:
+    return figure.source_id, figure.source.partition("#L")[0], figure.licence, figure.split == "context"
+
+
+def _widths(panels: dict[Block, Panel], figures: Sequence[Figure]) -> list[tuple[str, float]]:
+    rehearsal = [*without_families(panels, figures), *without_networks(panels, figures)]
+    for anchored in (True, False):
+        rehearsal += without_devices(panels, figures, anchored=anchored)
+    return sorted(("|".join(sort), round(value, 4)) for sort, value in learn(rehearsal).quantiles.items())
+
+
+def _tier(setting: Setting, panel: Panel | None) -> str:
     at = panel.rows.get(setting) if panel else None
-    tier, costs = "none", None
-    if panel and model and at is not None:
-        tier = tier_of(int((panel.there[at] > 0).sum()))
-        costs = {
-            "theta": [round(float(value), 3) for value in model.theta[at]],
-            "beta": [round(float(value), 3) for value in model.beta(PLAIN)[at]],
-            "spread": [round(float(value), 3) for value in surface.spread[at]],
-        }
+    return "none" if panel is None or at is None else tier_of(int((panel.there[at] > 0).sum()))
+
+
+def _fields(setting: Setting) -> list[Any]:
     fields = [setting.runtime, setting.device, setting.chipset, setting.precision, setting.compute_unit, setting.threads]
-    fields += [setting.run, setting.unit_class, setting.precision_class]
-    return {"setting": [*fields, round(setting.year, 2), setting.cores], "tier": tier, "figures": figures, "costs": costs}
+    return [*fields, setting.run, setting.unit_class, setting.precision_class, round(setting.year, 2), setting.cores]
 
 
 def _described(figures: Sequence[Figure], measured: set[str]) -> list[Setting]:

@@ -125,7 +125,7 @@ def _predicted(model: Fitted, there: Array, asked: Sequence[tuple[Figure, int, i
     for figure, row, column in asked:
         yield Trial(
             figure,
-            float(surface.log_ms[row, column]) + panel.lift.get((row, figure.statistic), 0.0),
+            float(surface.log_ms[row, column]) + panel.lift(row, figure.statistic, there),
             float(surface.spread[row, column]),
             tier_of(int(count[row])),
             bool(surface.kin[column]),

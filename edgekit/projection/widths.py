@@ -20,8 +20,8 @@ class Widths:
 
     def half_width(self, block: tuple[str, str, str], tier: str, kin: bool, spread: float) -> float:
         """Of the interval, in log ms."""
-        found = next((self.quantiles[sort] for sort in sorts(block, tier, kin) if sort in self.quantiles), WIDEST)
-        return min(found * spread, WIDEST)
+        found = next((self.quantiles[sort] for sort in sorts(block, tier, kin) if sort in self.quantiles), None)
+        return WIDEST if found is None else min(found * spread, WIDEST)
 
 
 def sorts(block: tuple[str, str, str], tier: str, kin: bool) -> tuple[Sort, ...]:

@@ -43,16 +43,16 @@ NETWORKS: dict[str, tuple[str, Callable[[float, int], Workload]]] = {
     "vgg19": ("vgg", lambda w, r: classic.vgg((2, 2, 4, 4, 4))),
     "squeezenet1.0": ("squeezenet", lambda w, r: classic.squeezenet("1.0", r)),
     "squeezenet1.1": ("squeezenet", lambda w, r: classic.squeezenet("1.1", r)),
-    "resnet18": ("resnet", lambda w, r: classic.resnet((2, 2, 2, 2), bottleneck=False)),
-    "resnet34": ("resnet", lambda w, r: classic.resnet((3, 4, 6, 3), bottleneck=False)),
-    "resnet152": ("resnet", lambda w, r: classic.resnet((3, 8, 36, 3), bottleneck=True)),
-    "resnet50": ("resnet", lambda w, r: classic.resnet(RESNET50, bottleneck=True)),
-    "resnet50_caffe": ("resnet", lambda w, r: classic.resnet(RESNET50, bottleneck=True, early_stride=True)),
-    "resnet101": ("resnet", lambda w, r: classic.resnet((3, 4, 23, 3), bottleneck=True)),
+    "resnet18": ("resnet", lambda w, r: classic.resnet((2, 2, 2, 2), bottleneck=False, resolution=r)),
+    "resnet34": ("resnet", lambda w, r: classic.resnet((3, 4, 6, 3), bottleneck=False, resolution=r)),
+    "resnet152": ("resnet", lambda w, r: classic.resnet((3, 8, 36, 3), bottleneck=True, resolution=r)),
+    "resnet50": ("resnet", lambda w, r: classic.resnet(RESNET50, bottleneck=True, resolution=r)),
+    "resnet50_caffe": ("resnet", lambda w, r: classic.resnet(RESNET50, bottleneck=True, early_stride=True, resolution=r)),
+    "resnet101": ("resnet", lambda w, r: classic.resnet((3, 4, 23, 3), bottleneck=True, resolution=r)),
     "resnet_v2_101": ("resnet", lambda w, r: classic.resnet((3, 4, 23, 3), bottleneck=True, resolution=r)),
-    "wideresnet50": ("resnet", lambda w, r: classic.resnet(RESNET50, bottleneck=True, width=128)),
-    "resnext50": ("resnext", lambda w, r: classic.resnet(RESNET50, bottleneck=True, width=128, groups=32)),
-    "resnext101": ("resnext", lambda w, r: classic.resnet((3, 4, 23, 3), bottleneck=True, width=256, groups=32)),
+    "wideresnet50": ("resnet", lambda w, r: classic.resnet(RESNET50, bottleneck=True, width=128, resolution=r)),
+    "resnext50": ("resnext", lambda w, r: classic.resnet(RESNET50, bottleneck=True, width=128, groups=32, resolution=r)),
+    "resnext101": ("resnext", lambda w, r: classic.resnet((3, 4, 23, 3), bottleneck=True, width=256, groups=32, resolution=r)),
     "densenet121": ("densenet", lambda w, r: classic.densenet121()),
     "googlenet": ("inception", lambda w, r: classic.googlenet()),
     "inception_v1": ("inception", lambda w, r: classic.googlenet(paper=False)),
@@ -60,9 +60,9 @@ NETWORKS: dict[str, tuple[str, Callable[[float, int], Workload]]] = {
     "inception_v3": ("inception", lambda w, r: classic.inception_v3(r)),
     "inception_v4": ("inception", lambda w, r: classic.inception_v4()),
     "inception_resnet_v2": ("inception", lambda w, r: classic.inception_resnet_v2()),
-    "regnet": ("regnet", lambda w, r: classic.regnet((96, 192, 432, 1008), (2, 6, 15, 2), 48, squeeze=False)),
-    "regnet_y_800mf": ("regnet", lambda w, r: classic.regnet((64, 144, 320, 784), (1, 3, 8, 2), 16, squeeze=True)),
-    "regnety_400m": ("regnet", lambda w, r: classic.regnet((48, 104, 208, 440), (1, 3, 6, 6), 8, squeeze=True)),
+    "regnet": ("regnet", lambda w, r: classic.regnet((96, 192, 432, 1008), (2, 6, 15, 2), 48, squeeze=False, resolution=r)),
+    "regnet_y_800mf": ("regnet", lambda w, r: classic.regnet((64, 144, 320, 784), (1, 3, 8, 2), 16, squeeze=True, resolution=r)),
+    "regnety_400m": ("regnet", lambda w, r: classic.regnet((48, 104, 208, 440), (1, 3, 6, 6), 8, squeeze=True, resolution=r)),
     "nasnet_mobile": ("nasnet", lambda w, r: classic.nasnet_mobile()),
     "mobilenet_ssd": ("mobilenet_ssd", lambda w, r: detection.mobilenet_ssd()),
     "squeezenet_ssd": ("squeezenet_ssd", lambda w, r: detection.squeezenet_ssd()),
@@ -94,6 +94,23 @@ NETWORKS: dict[str, tuple[str, Callable[[float, int], Workload]]] = {
         lambda w, r: attention.efficientvit((32, 64, 128, 256, 512), (1, 2, 2, 8, 8), (3072, 3200), large=True),
     ),
 }
+# Drawn up at one resolution in pixels, that of the source or else of its paper.
+DRAWN_AT = {
+    **dict.fromkeys(("mobilenet_v3_large_early", "proxylessnasnet", "shufflenet_v1_g3", "shufflenet_v2"), 224),
+    **dict.fromkeys(("shufflenet_v2_swish", "vgg16", "vgg19", "densenet121", "googlenet", "inception_v1"), 224),
+    **dict.fromkeys(("inception_v2", "nasnet_mobile"), 224),
+    **dict.fromkeys(("swin_tiny", "swin_small", "swin_base", "convnext_tiny", "convnext_base", "levit", "mobile_vit"), 224),
+    **dict.fromkeys(("efficientformer", "efficientvit_b2_cls", "efficientvit_l2_cls"), 224),
+    **{"alexnet": 227, "inception_v4": 299, "inception_resnet_v2": 299, "mobilevit_v2": 256},
+    **{"mobilenet_ssd": 300, "squeezenet_ssd": 300, "mobilenet_yolo": 416, "mobilenetv2_yolov3": 352, "yolov4-tiny": 416},
+    **{"yolo-fastest-1.1": 320, "yolo-fastestv2": 352, "FastestDet": 352, "nanodet_m": 320, "blazeface": 128},
+    "centernet_resnet34": 512,
+}
+# Networks of several widths; what others call their width is in the name.
+OF_ANY_WIDTH = (
+    *("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "mobilenet_v3_large_minimalistic"),
+    *("mobilenet_v3_small_minimalistic", "mnasnet", "mnasnet_a1", "ghostnet", "shufflenet_v2", "shufflenet_v2_swish"),
+)
 # the same network under the names of other sources
 ALIASES = {
     "squeezenet1.0?": "squeezenet1.0",
@@ -131,6 +148,13 @@ def family_of(name: str) -> str:
 
 @lru_cache(maxsize=512)
 def workload_of(name: str, width: float, resolution: int) -> Workload | None:
-    """The work of a published network, or None if its operators are not known here."""
+    """The work of a published network, or None if its operators are not known here, or not in this size."""
     name = canonical(name)
-    return NETWORKS[name][1](width, resolution) if name in NETWORKS else None
+    if name not in NETWORKS or resolution != DRAWN_AT.get(name, resolution) or (width != 1.0 and name not in OF_ANY_WIDTH):
+        return None
+    return NETWORKS[name][1](width, resolution)
+
+
+def usual_resolution(name: str) -> int:
+    """In pixels, where a source does not state one."""
+    return DRAWN_AT.get(canonical(name), 224)

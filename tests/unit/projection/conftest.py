@@ -10,7 +10,7 @@ import pytest
 
 from edgekit.projection.cost import charges, terms_of
 from edgekit.projection.figure import Figure, Network
-from edgekit.projection.networks.catalogue import canonical, workload_of
+from edgekit.projection.networks.catalogue import canonical, usual_resolution, workload_of
 from edgekit.projection.setting import Setting
 
 NAMES = (
@@ -35,10 +35,14 @@ def setting(device: str, **others: object) -> Setting:
     return Setting(**(fields | others))  # type: ignore[arg-type]  # fields by name
 
 
+def network_of(name: str) -> Network:
+    """Of the catalogue, as it is usually published."""
+    return Network(canonical(name), 1.0, usual_resolution(name))
+
+
 def figure(where: Setting, name: str, latency_ms: float, line: int = 2) -> Figure:
     """A figure of a network of the catalogue."""
-    network = Network(canonical(name), 1.0, 224)
-    return Figure("dev", "us", network, where, latency_ms, "mean", name, "us#L1", "CC0", line)
+    return Figure("dev", "us", network_of(name), where, latency_ms, "mean", name, "us#L1", "CC0", line)
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +58,7 @@ def make_figures() -> Callable[..., list[Figure]]:
             costs = np.exp(profile + random.normal(0, 0.2, len(profile)) + random.normal(0, 1.0))
             where = setting(device, **fields)
             for name in names:
-                work = workload_of(name, 1.0, 224)
+                work = workload_of(name, 1.0, usual_resolution(name))
                 assert work
                 latency = float(costs @ charges(work, *block[:2]) * math.exp(random.normal(0, 0.02)))
                 figures.append(figure(where, name, latency, len(figures) + 2))

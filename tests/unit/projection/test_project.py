@@ -11,7 +11,6 @@ import pytest
 from edgekit.errors import UsageError
 from edgekit.mobilenet.spec import MobileNetSpec
 from edgekit.projection import Projection, project
-from edgekit.projection.cost import terms_of
 from edgekit.projection.database import TABLE, read_database
 
 
@@ -99,15 +98,57 @@ def test_the_table_is_small_and_whole() -> None:
     database = read_database()
     for known in database.settings:
         assert all(figure.source.citation and figure.source.licence for figure in known.figures)
-        if known.costs:
-            assert len(known.costs.theta) == len(terms_of(known.setting.unit_class))
     assert len(database.devices) > 100
 
 
 def test_nothing_is_fitted_on_what_is_only_context() -> None:
     hailo = read_database().of_device("HAILO8")
-    assert all(known.costs is None for known in hailo)
+    assert {known.tier for known in hailo} == {"none"}
     assert sum(len(known.figures) for known in hailo) > 10
+
+
+@pytest.mark.parametrize(
+    ("spec", "device", "published_ms"),
+    [
+        (MobileNetSpec("v1"), "STM32N6570-DK", [19.41]),  # and 16.94 with 101 classes
+        (MobileNetSpec("v1", width=0.25), "STM32H747I-DISCO", [166.75]),  # and 163.78 with 5
+        (MobileNetSpec("v1", width=0.25, resolution=96), "STM32H747I-DISCO", []),  # 29.94 with 5, 28.34 with one channel
+        (MobileNetSpec("v2"), "STM32MP257F-DK2", [11.92, 76.29]),  # per-tensor; per-channel, as edgekit quantises
+    ],
+)
+def test_another_head_or_another_quantisation_is_another_network(
+    spec: MobileNetSpec, device: str, published_ms: list[float]
+) -> None:
+    found = project(spec, precision="int8", target="onnx", device=device)
+    assert [row.latency_ms for row in found if row.tier == "published"] == published_ms
+    assert all(("per-tensor" in row.precision) == (row.latency_ms == 11.92) for row in found if row.tier == "published")
+
+
+@pytest.mark.parametrize("device", ["STM32N6570-DK", "STM32MP257F-DK2"])
+@pytest.mark.parametrize("width", [0.25, 0.5])
+def test_a_quarter_of_the_work_is_not_said_to_take_longer(device: str, width: float) -> None:
+    """Of campaigns that contradict each other the interval is as wide as they are apart."""
+    whole, quarter = (
+        project(MobileNetSpec("v1", width=width, resolution=side, classes=10), precision="int8", target="onnx", device=device)[0]
+        for side in (224, 112)
+    )
+    assert quarter.low_ms < whole.latency_ms
+
+
+def test_intervals_widen_away_from_what_was_published() -> None:
+    """The embedded model is a small network of a kind that was published at 1.0/224 alone."""
+    near, far = (
+        project(spec, precision="float32", target="executorch", device="Raspberry Pi 4 Model B Broadcom BCM2711B0, Cortex-A72")[0]
+        for spec in (MobileNetSpec("v3_small", classes=10), MobileNetSpec("v3_small", width=0.35, resolution=32, classes=10))
+    )
+    assert far.high_ms / far.low_ms > 2 * near.high_ms / near.low_ms
+
+
+def test_figures_in_another_precision_say_so() -> None:
+    """Of a float32 artifact: an accelerator computes in float16."""
+    for row in project(MobileNetSpec("v2"), precision="float32", target="onnx", device="Samsung Galaxy S24"):
+        is_told = any(note.startswith("figures in ") and note.endswith("for float32") for note in row.notes)
+        assert is_told == (row.precision != "fp32")
 
 
 @pytest.mark.parametrize("device", ["HAILO8", "RK1808"])
@@ -118,10 +159,18 @@ def test_a_rate_turned_over_is_no_latency(device: str) -> None:
         project(MobileNetSpec("v1"), precision="int8", target="onnx", device=device)
 
 
-def test_neither_listing_nor_projecting_needs_numpy() -> None:
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "read_database().of_device('Pixel 3')",
+        "project(MobileNetSpec('v2'), precision='float16', target='coreml', device='iPhone 14 Pro')",
+    ],
+)
+def test_neither_listing_nor_what_is_published_needs_numpy(asked: str) -> None:
+    """What is predicted needs it: the fit is made then."""
     code = (
         "import sys; from edgekit.projection import project; from edgekit.mobilenet.spec import MobileNetSpec;"
-        "project(MobileNetSpec('v2'), precision='float32', target='onnx', device='Pixel 3');"
+        f"from edgekit.projection.database import read_database; {asked};"
         "sys.exit(bool({'numpy', 'torch'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

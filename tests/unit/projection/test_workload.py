@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edgekit.mobilenet.layers import list_layers
 from edgekit.mobilenet.spec import VERSIONS, MobileNetSpec
 from edgekit.projection.cost import ACCELERATOR_TERMS, CORE_TERMS, WAITS, alike, charges, terms_of
-from edgekit.projection.networks.catalogue import NETWORKS, canonical, family_of, workload_of
+from edgekit.projection.networks.catalogue import NETWORKS, canonical, family_of, usual_resolution, workload_of
 from edgekit.projection.networks.mobile import mobilenet
 from edgekit.projection.tape import Tape
 from edgekit.projection.workload import KINDS, Operator, Workload, add_up
@@ -25,6 +25,15 @@ operators = st.builds(
 def test_the_work_of_two_networks_is_the_sum_of_their_works(first: list[Operator], second: list[Operator]) -> None:
     assert add_up([*first, *second]) == add_up(first) + add_up(second)
     assert add_up(first) + Workload({}) == add_up(first)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_another_size_is_another_network_or_none(name: str) -> None:
+    usual = usual_resolution(name)
+    work, larger, wider = (workload_of(name, width, side) for width, side in ((1.0, usual), (1.0, 2 * usual), (2.0, usual)))
+    assert work
+    assert larger is None or larger.macs > 2 * work.macs
+    assert wider is None or wider.macs > 1.5 * work.macs
 
 
 @given(st.lists(operators, max_size=20))
@@ -80,7 +89,7 @@ def test_a_network_has_the_macs_that_its_authors_print(name: str, resolution: in
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_of_the_catalogue_can_be_written_down(name: str) -> None:
-    work = workload_of(name, 1.0, 224)
+    work = workload_of(name, 1.0, usual_resolution(name))
     assert work
     assert work.macs > 0
     assert all(total.outputs >= 0 and total.inputs >= 0 for total in work.totals.values())
