@@ -75,7 +75,7 @@ class OperatorTimer(Protocol):
         Args:
             job: the artifact.
             inputs: float32 NCHW by name.
-            runs: inferences to take the median of, after one that does not count.
+            runs: inferences to take the median of, or more, after one or more that do not count.
 
         Returns:
             Every operator that ran, its `layer` the path of the module that it came from: the converter names the artifact's
