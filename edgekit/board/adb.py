@@ -9,7 +9,6 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,21 +52,15 @@ class AdbBoard:
         if not folder.startswith(f"{PLACE}/edgekit-"):  # it is going to be removed: make sure that it is ours
             raise EdgekitError(f"{serial} has no folder for us: {folder or 'mktemp says nothing'}")
         try:
-            on_stage("load")
-            device.push(path, f"{folder}/{program.name}")
-            device.push(task.job.path, f"{folder}/model")
-            device.shell(f"chmod 755 {folder}/{program.name}")
-            on_stage("parity")
-            first = task.threads[0] or machine.cores
-            answers = tuple(_answer(device, program, task, folder, sample, first) for sample in task.samples_nchw)
-            notes: tuple[str, ...] = ()
-            if task.plan:
-                on_stage("latency")
-                notes = tuple(_time(device, program, task, folder, number or machine.cores) for number in task.threads)
-        finally:
-            device.remove(folder)
+            answers, notes = _run_there(device, program, path, task, folder, machine, on_stage)
+        except BaseException as error:
+            left = device.remove(folder)
+            if left and isinstance(error, EdgekitError):
+                raise type(error)(f"{error}. {left}") from error
+            raise
+        left = device.remove(folder)
         runtime = RuntimeInfo(program.name, "unknown: it does not say", "CPU", "as the program was built")
-        return Measured(serial, node, machine, runtime=runtime, answers=answers, notes=notes)
+        return Measured(serial, node, machine, runtime=runtime, answers=answers, notes=(*notes, left) if left else notes)
 
 
 def find_program(program: Program) -> Path:
@@ -131,9 +124,13 @@ class _Device:
     def pull(self, there: str, path: Path) -> None:
         _adb("-s", self.serial, "pull", there, str(path), seconds=self.max_seconds)
 
-    def remove(self, folder: str) -> None:
-        with suppress(EdgekitError):  # the error that brought us here says more, and names the folder
+    def remove(self, folder: str) -> str:
+        """Remove a folder; if that cannot be, what to tell: whatever else went wrong there is worth more than this error."""
+        try:
             self.shell(f"rm -rf {folder}")
+        except EdgekitError:
+            return f"{folder} on {self.serial} could not be removed: `adb -s {self.serial} shell rm -rf {folder}` does it"
+        return ""
 
     def describe(self) -> tuple[Machine, str]:
         """The device, and its model's name."""
@@ -150,6 +147,23 @@ class _Device:
             python="",
         )
         return machine, model
+
+
+def _run_there(
+    device: _Device, program: Program, path: Path, task: Task, folder: str, machine: Machine, on_stage: OnStage
+) -> tuple[tuple[Outputs, ...], tuple[str, ...]]:
+    """Push, run and pull: the answers, and what the program says of its speed."""
+    on_stage("load")
+    device.push(path, f"{folder}/{program.name}")
+    device.push(task.job.path, f"{folder}/model")
+    device.shell(f"chmod 755 {folder}/{program.name}")
+    on_stage("parity")
+    first = task.threads[0] or machine.cores
+    answers = tuple(_answer(device, program, task, folder, sample, first) for sample in task.samples_nchw)
+    if not task.plan:
+        return answers, ()
+    on_stage("latency")
+    return answers, tuple(_time(device, program, task, folder, number or machine.cores) for number in task.threads)
 
 
 def _answer(

@@ -137,6 +137,32 @@ def test_stand_in_whatever_goes_wrong_there_is_told_and_nothing_stays(
     assert list((phone / "phone").iterdir()) == []
 
 
+@pytest.fixture
+def clinging(phone: Path) -> Path:
+    """The stand-in, of which nothing can be removed."""
+    (phone / "bin" / "rm").write_text("#!/bin/sh\necho 'rm: Permission denied' >&2; exit 1\n")
+    (phone / "bin" / "rm").chmod(0o755)
+    return phone
+
+
+def sentence(clinging: Path) -> str:
+    folder = f"/data/local/tmp/{next((clinging / 'phone').iterdir()).name}"
+    return f"{folder} on STANDIN1 could not be removed: `adb -s STANDIN1 shell rm -rf {folder}` does it"
+
+
+def test_stand_in_a_folder_that_stays_there_is_told_in_a_note(executorch: Path, clinging: Path) -> None:
+    report = measure_on("android", executorch)
+    assert report.status == "passed"
+    assert sentence(clinging) in report.notes
+
+
+def test_stand_in_a_folder_that_stays_there_is_told_behind_what_went_wrong(executorch: Path, clinging: Path) -> None:
+    (clinging / "bin" / "executor_runner").write_text("#!/bin/sh\necho 'error: device offline' >&2; exit 1\n")
+    with pytest.raises(NetworkError, match="was lost") as caught:
+        measure_on("android", executorch)
+    assert str(caught.value).endswith(f". {sentence(clinging)}")
+
+
 def test_stand_in_several_devices(executorch: Path, phone: Path) -> None:
     (phone / "devices.txt").write_text("List of devices attached\nONE\tdevice\nTWO\tdevice\n")
     with pytest.raises(UsageError, match=r"say --device adb://SERIAL with one of ONE, TWO"):
