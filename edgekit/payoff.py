@@ -7,21 +7,26 @@ from dataclasses import replace
 from typing import TypeVar
 
 from edgekit.machine import Machine
+from edgekit.matrix.pace import judge_latency
 from edgekit.precision import INT8
 from edgekit.report import Report
 
 Key = TypeVar("Key")
 SHOWN = 4  # kinds of operators named in a note; the report has all
 DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8"}
-START = "int8 does not pay here"
+SLOWER = "int8 does not pay here"
+UNPROVEN = "int8 is not shown to pay here"
 
 
 def note_slower(reports: Mapping[Key, Report]) -> dict[Key, Report]:
-    """Put a note on every int8 report that was not faster than the float32 report of the same model and target."""
+    """Put a note on every int8 report that was not faster than the float32 report of the same model and target.
+
+    A lower median needs no word, proven or not.
+    """
     floats = {(report.model, report.target): report for report in reports.values() if report.precision == "float32"}
     noted = {}
     for key, report in reports.items():
-        notes = tuple(note for note in report.notes if not note.startswith(START))
+        notes = tuple(note for note in report.notes if not note.startswith((SLOWER, UNPROVEN)))
         twin = floats.get((report.model, report.target)) if report.precision == INT8 else None
         told = _compare(report, twin) if twin else ""
         noted[key] = replace(report, notes=(*notes, told)) if told else replace(report, notes=notes)
@@ -31,9 +36,11 @@ def note_slower(reports: Mapping[Key, Report]) -> dict[Key, Report]:
 def _compare(int8: Report, float32: Report) -> str:
     if not int8.latency or not float32.latency or int8.latency.p50_ms < float32.latency.p50_ms:
         return ""
-    told = [f"{START}: p50 {int8.latency.p50_ms:.2f} ms, and {float32.latency.p50_ms:.2f} ms in float32"]
-    if int8.latency.doubts or float32.latency.doubts:
-        told.append("unproven, for these figures are noisy")
+    judged = judge_latency(float32.latency, int8.latency, is_same_artifact=False, words=("in float32", "in int8"))
+    start = SLOWER if judged.verdict == "slower" else UNPROVEN
+    told = [f"{start}: p50 {int8.latency.p50_ms:.2f} ms, and {float32.latency.p50_ms:.2f} ms in float32"]
+    if judged.reason:
+        told.append(judged.reason)
     if _lacks_dot_products(int8.latency.machine or int8.machine):
         told.append("this CPU has no instructions for sums of 8-bit products (VNNI)")
     if int8.operators and (longest := list(int8.operators.kind_ms.items())[:SHOWN]):
