@@ -31,15 +31,18 @@ def devices(
     json: flags.Json = False,
 ) -> int:
     """List the devices whose latency can be told without them, and where the figures come from."""
+    from edgekit.errors import UsageError
     from edgekit.projection.database import read_database
 
+    if device is not None and search is not None:
+        raise UsageError(f"{device!r} is one device and --search looks through all: say one of them")
     database = read_database()
     if device is not None:
         known = database.of_device(device)
         return _print([_detail(row) for row in known]) if json else _show(known)
     rows = [_summary(name, database.of_device(name)) for name in database.devices]
     if search:
-        rows = [row for row in rows if search.lower() in " ".join(map(str, row.values())).lower()]
+        rows = [row for row in rows if _matches(row, search.lower())]
     if json:
         return _print(rows)
     if not rows:
@@ -64,6 +67,10 @@ def _summary(name: str, known: Sequence[Known]) -> dict[str, Any]:
         "threads": sorted({setting.threads for setting in settings if setting.threads}, key=lambda t: (len(t), t)),
         "sources": sorted({source.name for row in known for source in row.sources}),
     }
+
+
+def _matches(row: dict[str, Any], search: str) -> bool:
+    return any(search in text.lower() for text in (row["device"], row["chipset"], *row["runtimes"]))
 
 
 def _detail(row: Known) -> dict[str, Any]:
