@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.errors import InputError
+from edgekit.errors import InputError, UsageError
+from edgekit.mobilenet.spec import MobileNetSpec
 from edgekit.projection.networks.catalogue import canonical, usual_resolution
 from edgekit.projection.setting import Setting, precision_class, unit_class
 
@@ -25,6 +26,9 @@ class Network:
     name: str
     width: float
     resolution: int
+
+    def __post_init__(self) -> None:
+        MobileNetSpec("v2", width=self.width, resolution=self.resolution)  # raises: nothing beyond its bounds can be asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ def _figures(rows: csv.DictReader[str], path: Path) -> Iterator[Figure]:
             raise InputError(f"{path}, line {rows.line_num}: has another number of columns than the first line")
         try:
             yield _figure(row, rows.line_num)
-        except ValueError as error:
+        except (ValueError, UsageError) as error:
             raise InputError(f"{path}, line {rows.line_num}: {error}") from error
 
 

@@ -12,6 +12,7 @@ CORES = (
     *("x4", "x3", "x2", "x1", "a720", "a715", "a710", "a78", "a77", "a76", "a75", "a73", "a72", "a57", "a17", "a15", "a9"),
     *("a7", "a5", "a55", "a53", "a35", "a510", "a520"),
 )
+MOST_THREADS = 1024
 APPLE = r"\b(apple|iphone|ipad|macbook)\b"
 # What a description says instead of a core's name. Bare numbers are many things' names: they stand with their maker's.
 NAMES = (
@@ -142,8 +143,9 @@ class Setting:
 
     @cached_property
     def log2_threads(self) -> float:
-        """Logarithm of the number of threads; of 4 where it is not told."""
-        return math.log2(int(self.threads)) if self.threads.isdigit() and int(self.threads) else 2.0
+        """Logarithm of the number of threads; of 4 where it is not told, or is no number up to `MOST_THREADS`."""
+        number = int(self.threads) if re.fullmatch(r"[0-9]{1,4}", self.threads) else 0
+        return math.log2(number) if 1 <= number <= MOST_THREADS else 2.0
 
 
 @lru_cache(maxsize=4096)

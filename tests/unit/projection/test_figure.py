@@ -51,6 +51,25 @@ def test_a_width_or_resolution_that_cannot_be_is_refused(tmp_path: Path, name: s
         read_figures(written(tmp_path, GOOD.format(ms="3").replace(f",{name},", f",{value},")))
 
 
+@pytest.mark.parametrize(("old", "new", "told"), [(",1.0,", ",100,", "width must be"), (",224,", ",5000,", "resolution must be")])
+def test_a_width_or_resolution_that_no_mobilenet_has_is_refused_with_its_line(
+    tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    """Later it would end a run without a word of file and line."""
+    with pytest.raises(InputError, match=rf"figures\.csv, line 2: {told}"):
+        read_figures(written(tmp_path, GOOD.format(ms="3").replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("threads", "log2"),
+    [("8", 3.0), ("1024", 10.0), ("", 2.0), ("all cores", 2.0), ("0", 2.0), ("1025", 2.0), ("\u00b2", 2.0), ("9" * 5000, 2.0)],
+    ids=["8", "1024", "empty", "words", "0", "1025", "squared", "5000 digits"],
+)
+def test_a_number_of_threads_that_is_none_is_as_if_not_told(tmp_path: Path, threads: str, log2: float) -> None:
+    (figure,) = read_figures(written(tmp_path, GOOD.format(ms="3").replace(",cpu,1,", f",cpu,{threads},")))
+    assert figure.setting.log2_threads == log2
+
+
 @pytest.mark.parametrize("column", REQUIRED)
 def test_a_missing_column_is_named(tmp_path: Path, column: str) -> None:
     with pytest.raises(InputError, match=column):
