@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.projection.figure import Figure, Network
+from edgekit.projection.figure import Figure
 from edgekit.projection.fit import fit
 from edgekit.projection.interval import learn
-from edgekit.projection.networks.catalogue import workload_of
-from edgekit.projection.panel import panels_of
+from edgekit.projection.panel import known_work, panels_of
 from edgekit.projection.predict import by_macs, names_of, survey, tier_of
 from edgekit.projection.trial import Trial, without_devices, without_families, without_networks
 
@@ -52,16 +51,18 @@ def predict_held(known: Sequence[Figure], asked: Sequence[Figure]) -> Outcome:
             unpredicted.update(f"{' '.join(block)}: no figures of it to fit on" for _ in wanted)
             continue
         panel = panels[block]
-        networks = list(dict.fromkeys(figure.network for figure in wanted if _has_work(figure.network)))
+        networks = list(dict.fromkeys(figure.network for figure in wanted if known_work(figure.network) is not None))
         columns = {network: i for i, network in enumerate(networks)}
         surface = survey(fitted[block], panel.there, networks) if networks else None
         macs = by_macs(panel, panel.there, networks) if networks else None
         for figure in wanted:
-            row = panel.row(figure.setting)
             column = columns.get(figure.network)
-            if row is None or column is None or surface is None or macs is None:
-                unpredicted[f"{figure.model}: its operators are not known"] += 1
+            if column is None or surface is None or macs is None:
+                size = f"of width {figure.network.width:g} and {figure.network.resolution} pixels"
+                unpredicted[f"{figure.model} {size}: its operators are not known"] += 1
                 continue
+            row = panel.row(figure.setting)
+            assert row is not None  # every setting that is asked for has one
             trials.append(
                 Trial(
                     figure,
@@ -76,7 +77,3 @@ def predict_held(known: Sequence[Figure], asked: Sequence[Figure]) -> Outcome:
             )
     covered = [abs(t.error) <= widths.half_width(t.figure.setting.block, t.tier, t.kin, t.spread) for t in trials]
     return Outcome(trials, covered, len(asked) - len(fresh), dict(unpredicted))
-
-
-def _has_work(network: Network) -> bool:
-    return workload_of(network.name, network.width, network.resolution) is not None

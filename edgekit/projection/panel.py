@@ -13,7 +13,9 @@ from edgekit.projection.cost import charges
 from edgekit.projection.figure import Figure, Network
 from edgekit.projection.likeness import Array, Differences, differences
 from edgekit.projection.networks.catalogue import family_of, workload_of
+from edgekit.projection.networks.mobile import UnknownWidth
 from edgekit.projection.setting import Setting
+from edgekit.projection.workload import Workload
 
 Block = tuple[str, str, str]
 TINY = 1e-9
@@ -61,9 +63,17 @@ class Panel:
         return float(np.median(told)) if told else 0.0
 
 
+def known_work(network: Network) -> Workload | None:
+    """The work of a published network, or None if its operators are not known here, or not of this width."""
+    try:
+        return workload_of(network.name, network.width, network.resolution)
+    except UnknownWidth:
+        return None
+
+
 def charges_of(network: Network, block: Block) -> Array | None:
     """Charges of a published network in ms, or None if its operators are not known here."""
-    work = workload_of(network.name, network.width, network.resolution)
+    work = known_work(network)
     return None if work is None else np.array(charges(work, block[0], block[1])) + TINY
 
 
@@ -76,9 +86,9 @@ def panels_of(figures: Sequence[Figure], asked: Iterable[Setting] = ()) -> dict[
     """
     sorted_in: dict[Block, list[Figure]] = defaultdict(list)
     for figure in figures:
-        if workload_of(figure.network.name, figure.network.width, figure.network.resolution) is not None:
+        if known_work(figure.network) is not None:
             sorted_in[figure.setting.block].append(figure)
-    measured = {figure.setting.loosely for figure in figures}
+    measured = {figure.setting.loosely for kept in sorted_in.values() for figure in kept}
     empty: dict[Block, list[Setting]] = defaultdict(list)
     for setting in asked:
         if setting.loosely not in measured:

@@ -15,7 +15,7 @@ from edgekit.projection.fit import fit
 from edgekit.projection.held import predict_held
 from edgekit.projection.interval import covered, learn, quantile
 from edgekit.projection.likeness import Rates, differences
-from edgekit.projection.panel import charges_of, panels_of
+from edgekit.projection.panel import charges_of, known_work, panels_of
 from edgekit.projection.predict import names_of, survey, tier_of
 from edgekit.projection.setting import Setting, precision_class, unit_class
 from edgekit.projection.summary import as_json, summarise
@@ -108,6 +108,24 @@ def test_one_figure_of_a_like_board_tells_how_slow_a_board_without_any_is(make_f
     panel = panels_of(figures, asked=[new])[BLOCK]
     predicted = survey(fit({BLOCK: panel})[BLOCK], panel.there, [network]).log_ms[panel.rows[new], 0]
     assert predicted == pytest.approx(np.log(8 * usual_ms), abs=np.log(1.5))
+
+
+def test_a_network_of_a_width_that_is_not_listed_is_not_known(make_figures: Make) -> None:
+    """ShuffleNet V2's channels are listed width by width; there is none of 0.75."""
+    assert known_work(Network("shufflenet_v2", 0.5, 224)) is not None
+    assert known_work(Network("shufflenet_v2", 0.75, 224)) is None
+    odd = replace(figure(setting("new"), "shufflenet_v2", 9.0), network=Network("shufflenet_v2", 0.75, 224))
+    outcome = predict_held(
+        [*make_figures(DEVICES[:3], ("mobilenet_v2", "resnet18", "vgg16")), odd], [replace(odd, latency_ms=8.0)]
+    )
+    assert outcome.unpredicted == {"shufflenet_v2 of width 0.75 and 224 pixels: its operators are not known": 1}
+
+
+def test_a_device_of_which_only_an_unknown_network_was_measured_is_predicted_like_any_other(make_figures: Make) -> None:
+    known = [*make_figures(DEVICES[:3], ("mobilenet_v2", "resnet18", "vgg16")), figure(setting("new"), "secretnet", 9.0)]
+    outcome = predict_held(known, [figure(setting("new"), "mobilenet_v1", 12.0), figure(setting("new"), "secretnet", 8.0)])
+    assert [(trial.figure.model, trial.tier) for trial in outcome.trials] == [("mobilenet_v1", "specification")]
+    assert outcome.unpredicted == {"secretnet of width 1 and 224 pixels: its operators are not known": 1}
 
 
 def test_one_figure_under_a_new_runtime_is_helped_by_like_cores_under_the_known_one(make_figures: Make) -> None:
