@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
 from edgekit.errors import EdgekitError
-from edgekit.projection.figure import read_figures
+from edgekit.projection.figure import Figure, read_figures
 from edgekit.projection.held import predict_held
 from edgekit.projection.interval import covered
 from edgekit.projection.panel import panels_of
@@ -29,6 +30,17 @@ PHONES = ("tflite-hosted", "tflite-benchmarks", "slim-mobilenet", "mnasnet-tpu",
 
 
 def main() -> int:
+    """Run, and end in silence where nobody reads any more, as in `projection.py | head`."""
+    try:
+        code = run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains when it ends
+        return 0
+    return code
+
+
+def run() -> int:
     """Parse, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fit", type=Path, help="figures to fit on")
@@ -51,14 +63,14 @@ def main() -> int:
         print(json.dumps(as_json(rows, parts), indent=2))
         return 0
     print(as_table(rows), as_table(parts), sep="\n\n")
-    if not arguments.fit:
-        print("", goals(trials, inside), sep="\n")
+    if not arguments.fit and (rows_of_goals := goals(trials, inside)):
+        print("", rows_of_goals, sep="\n")
     return 0
 
 
 def held(known: Path, asked: Path) -> tuple[list[Trial], list[bool]]:
     """Fit on one file, predict another; what could not be predicted is told on stderr."""
-    outcome = predict_held(read_figures(known), read_figures(asked))
+    outcome = predict_held(_usable(known), _usable(asked))
     if outcome.published:
         print(f"{outcome.published} figures are in both files: published, and not counted", file=sys.stderr)
     for name, count in sorted(outcome.unpredicted.items()):
@@ -66,9 +78,18 @@ def held(known: Path, asked: Path) -> tuple[list[Trial], list[bool]]:
     return outcome.trials, outcome.covered
 
 
+def _usable(path: Path) -> list[Figure]:
+    """The figures of a file but for those of split "context", which are no latencies of ours; how many these are is told."""
+    every = read_figures(path, context=True)
+    usable = [figure for figure in every if figure.split != "context"]
+    if len(usable) < len(every):
+        print(f"left out: {len(every) - len(usable)} figures of split 'context' in {path}", file=sys.stderr)
+    return usable
+
+
 def left_out(path: Path) -> tuple[list[Trial], list[bool]]:
     """Leave one out, three times over: a family, a device but for one figure, a device."""
-    figures = read_figures(path)
+    figures = _usable(path)
     panels = panels_of(figures)
     trials: list[Trial] = []
     inside: list[bool] = []
@@ -84,7 +105,7 @@ def left_out(path: Path) -> tuple[list[Trial], list[bool]]:
 
 
 def goals(trials: list[Trial], inside: list[bool]) -> str:
-    """The rows that the goals are about."""
+    """The rows that the goals are about, but for those that no figure is in."""
 
     def row(name: str, tier: str, wanted: tuple[str, ...], unit: str = "", precision: str = "") -> str:
         at = [
@@ -96,20 +117,21 @@ def goals(trials: list[Trial], inside: list[bool]) -> str:
             and trial.figure.setting.precision_class.startswith(precision)
             and (precision != "int8" or trial.figure.setting.precision_class == "int8")
         ]
+        if not at:
+            return ""
         return as_table([row_of(name, tier, "", [trials[i] for i in at], [inside[i] for i in at])]).splitlines()[1]
 
-    return "\n".join(
-        [
-            row("phones' CPUs", "calibrated", PHONES, "cpu"),
-            row("phones, float", "calibrated", PHONES, "cpu", "float"),
-            row("boards (ncnn)", "calibrated", ("ncnn",)),
-            row("boards' CPUs", "calibrated", ("ncnn",), "cpu"),
-            row("anchored", "anchored", ()),
-            row("anchored CPUs", "anchored", (), "cpu"),
-            row("Qualcomm NPU fp16", "calibrated", ("qai-hub",), "npu", "float"),
-            row("Qualcomm NPU w8a8", "calibrated", ("qai-hub",), "npu", "int8"),
-        ]
+    rows = (
+        row("phones' CPUs", "calibrated", PHONES, "cpu"),
+        row("phones, float", "calibrated", PHONES, "cpu", "float"),
+        row("boards (ncnn)", "calibrated", ("ncnn",)),
+        row("boards' CPUs", "calibrated", ("ncnn",), "cpu"),
+        row("anchored", "anchored", ()),
+        row("anchored CPUs", "anchored", (), "cpu"),
+        row("Qualcomm NPU fp16", "calibrated", ("qai-hub",), "npu", "float"),
+        row("Qualcomm NPU w8a8", "calibrated", ("qai-hub",), "npu", "int8"),
     )
+    return "\n".join(filter(None, rows))
 
 
 def write(path: Path) -> int:
