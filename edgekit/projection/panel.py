@@ -13,7 +13,6 @@ from edgekit.projection.cost import charges
 from edgekit.projection.figure import Figure, Network
 from edgekit.projection.likeness import Array, Differences, differences
 from edgekit.projection.networks.catalogue import family_of, workload_of
-from edgekit.projection.networks.mobile import UnknownWidth
 from edgekit.projection.setting import Setting
 from edgekit.projection.workload import Workload
 
@@ -64,11 +63,8 @@ class Panel:
 
 
 def known_work(network: Network) -> Workload | None:
-    """The work of a published network, or None if its operators are not known here, or not of this width."""
-    try:
-        return workload_of(network.name, network.width, network.resolution)
-    except UnknownWidth:
-        return None
+    """The work of a published network, or None if its operators are not known here, or not in this size."""
+    return workload_of(network.name, network.width, network.resolution)
 
 
 def charges_of(network: Network, block: Block) -> Array | None:

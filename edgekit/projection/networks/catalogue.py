@@ -106,10 +106,10 @@ DRAWN_AT = {
     **{"yolo-fastest-1.1": 320, "yolo-fastestv2": 352, "FastestDet": 352, "nanodet_m": 320, "blazeface": 128},
     "centernet_resnet34": 512,
 }
-# Networks of several widths; what others call their width is in the name.
+# Networks of any width. ShuffleNet V2 has those that its authors list; what others call their width is in the name.
 OF_ANY_WIDTH = (
     *("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "mobilenet_v3_large_minimalistic"),
-    *("mobilenet_v3_small_minimalistic", "mnasnet", "mnasnet_a1", "ghostnet", "shufflenet_v2", "shufflenet_v2_swish"),
+    *("mobilenet_v3_small_minimalistic", "mnasnet", "mnasnet_a1", "ghostnet"),
 )
 # the same network under the names of other sources
 ALIASES = {
@@ -150,9 +150,10 @@ def family_of(name: str) -> str:
 def workload_of(name: str, width: float, resolution: int) -> Workload | None:
     """The work of a published network, or None if its operators are not known here, or not in this size."""
     name = canonical(name)
-    if name not in NETWORKS or resolution != DRAWN_AT.get(name, resolution) or (width != 1.0 and name not in OF_ANY_WIDTH):
+    if name not in NETWORKS or resolution != DRAWN_AT.get(name, resolution):
         return None
-    return NETWORKS[name][1](width, resolution)
+    is_drawn = width in mobile.SHUFFLENET_V2 if name.startswith("shufflenet_v2") else width == 1.0 or name in OF_ANY_WIDTH
+    return NETWORKS[name][1](width, resolution) if is_drawn else None
 
 
 def usual_resolution(name: str) -> int:

@@ -208,18 +208,8 @@ def shuffle_stages(tape: Tape, widths: tuple[int, ...], act: str = "relu") -> No
             tape.conv(half, act=act).concat(out).touch("move")
 
 
-class UnknownWidth(LookupError):
-    """Of a network whose channels are listed width by width, one that is not in the list."""
-
-
 def shufflenet_v2(width: float, act: str = "relu") -> Workload:
-    """ShuffleNet V2 (arXiv:1807.11164).
-
-    Raises:
-        UnknownWidth: nobody has published its channels.
-    """
-    if width not in SHUFFLENET_V2:
-        raise UnknownWidth(f"ShuffleNet V2 of width {width:g}")
+    """ShuffleNet V2 (arXiv:1807.11164), of a width in `SHUFFLENET_V2`."""
     stem, *stages, head = SHUFFLENET_V2[width]
     tape = Tape(224).conv(stem, 3, 2, act=act).pool(3, 2)
     shuffle_stages(tape, tuple(stages), act)
