@@ -27,9 +27,6 @@ class Network:
     width: float
     resolution: int
 
-    def __post_init__(self) -> None:
-        MobileNetSpec("v2", width=self.width, resolution=self.resolution)  # raises: nothing beyond its bounds can be asked for
-
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -116,6 +113,7 @@ def _figure(row: dict[str, str], line: int) -> Figure:
     source, note = row["source_id"], row.get("note", "")
     name = canonical(row["model"], source)
     resolution = _number(row, "resolution", usual_resolution(name), 8.0, 10_000.0)
+    MobileNetSpec("v2", width=width, resolution=int(resolution))  # raises: nothing beyond its bounds can be asked for
     run = _RUN.match(note) if source == "ncnn" else None
     precision = precision_class(row["precision"])
     setting = Setting(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
-from edgekit.projection.database import Database
+from edgekit.projection.database import Database, Known
 from edgekit.projection.figure import Figure, Network
-from edgekit.projection.fit import Fitted, fit
-from edgekit.projection.panel import Block, panels_of
+from edgekit.projection.fit import Fitted, fit, parent_of
+from edgekit.projection.panel import Block, Panel, panels_of
 from edgekit.projection.predict import names_of, survey
 from edgekit.projection.setting import Setting
 from edgekit.projection.workload import Kind, Workload
@@ -32,27 +33,13 @@ class Predictor:
     """Predicts from a database; every block is fitted once."""
 
     def __init__(self, database: Database) -> None:
-        """Sort the figures that may be fitted on into blocks."""
+        """Sort the settings that may be fitted on into blocks."""
         self._widths = database.widths
-        usable = [known for known in database.settings if known.tier != "none"]
-        figures = [
-            Figure(
-                split="",
-                source_id=published.source.name,
-                network=Network(published.network, published.width, published.resolution),
-                setting=known.setting,
-                latency_ms=published.latency_ms,
-                statistic=published.statistic,
-                model=published.network,
-                source=published.citation,
-                licence=published.source.licence,
-                line=0,
-            )
-            for known in usable
-            for published in known.figures
-            if not published.source.is_context
-        ]
-        self._panels = panels_of(figures, [known.setting for known in usable if not known.figures])
+        self._known: dict[Block, list[Known]] = defaultdict(list)
+        for known in database.settings:
+            if known.tier != "none":
+                self._known[known.setting.block].append(known)
+        self._panels: dict[Block, Panel] = {}
         self._fitted: dict[Block, Fitted] = {}
 
     def predict(self, setting: Setting, tier: str, network: Network, work: Workload) -> Prediction:
@@ -66,9 +53,37 @@ class Predictor:
         """
         block = setting.block
         if block not in self._fitted:
+            self._sort_in(block)
             self._fitted |= fit(self._panels, only=[block])
         panel = self._panels[block]
         surface, row = survey(self._fitted[block], panel.there, [network], [work]), panel.rows[setting]
         half = self._widths.half_width(block, tier, bool(surface.kin[0]), float(surface.spread[row, 0]))
         unseen = names_of(surface.unseen[row, 0]) if panel.there[row].any() else ()
         return Prediction(float(surface.log_ms[row, 0]), half, unseen)
+
+    def _sort_in(self, block: Block | None) -> None:
+        """Make the panel of a block, and of those that its fit starts from."""
+        while block:
+            if block not in self._panels:
+                figures = [figure for known in self._known[block] for figure in _figures_of(known)]
+                self._panels |= panels_of(figures, [known.setting for known in self._known[block] if not known.figures])
+            block = parent_of(block)
+
+
+def _figures_of(known: Known) -> list[Figure]:
+    return [
+        Figure(
+            split="",
+            source_id=published.source.name,
+            network=Network(published.network, published.width, published.resolution),
+            setting=known.setting,
+            latency_ms=published.latency_ms,
+            statistic=published.statistic,
+            model=published.network,
+            source=published.citation,
+            licence=published.source.licence,
+            line=0,
+        )
+        for published in known.figures
+        if not published.source.is_context
+    ]

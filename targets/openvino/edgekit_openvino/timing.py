@@ -20,7 +20,7 @@ from edgekit.target import LoadJob
 from edgekit_openvino.names import find_module
 from edgekit_openvino.runner import OpenVINORunner
 
-_COMPILED = 5  # times
+_COMPILED = 3  # times
 _WARM_RUNS, _WARM_SECONDS = 20, 0.05
 _RUNS, _SECONDS = 200, 0.3  # of each compilation; fewer of a model that is slow
 
