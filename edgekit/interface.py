@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from PIL import Image
 
 from edgekit.errors import InputError
@@ -59,9 +59,10 @@ def adapt_reference(
     return reference, notes
 
 
-def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Probabilities along the last axis, in float64."""
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+def softmax(logits: NDArray[np.floating], arithmetic: DTypeLike = np.float64) -> NDArray[np.floating]:
+    """Probabilities along the last axis, in the type of the arithmetic."""
+    exact = logits.astype(arithmetic)
+    powers = np.exp(exact - exact.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
@@ -91,9 +92,13 @@ def _with_probabilities(reference: Reference, spec: TensorSpec) -> Reference:
     if spec.softmax_of not in reference.float64[0]:
         raise InputError(f"the reference has no output {spec.softmax_of!r}: it was made for another model")
 
+    def probabilities(logits: NDArray[np.floating]) -> NDArray[np.floating]:
+        # A yardstick's softmax rounds as PyTorch's does on a CPU: in float32, of float16 too. In float64 it would be right to the
+        # last place, 150 dB where the sum of ten powers in float32 leaves 137, and a right artifact would be found wanting.
+        return softmax(logits, np.promote_types(logits.dtype, np.float32)).astype(logits.dtype)
+
     def added(answers: Sequence[Outputs]) -> tuple[Outputs, ...]:
-        rows = (answer[spec.softmax_of] for answer in answers)
-        return tuple({**answer, spec.name: softmax(row).astype(row.dtype)} for answer, row in zip(answers, rows, strict=True))
+        return tuple({**answer, spec.name: probabilities(answer[spec.softmax_of])} for answer in answers)
 
     yardsticks = {kind: added(answers) for kind, answers in reference.yardsticks.items()}
     return Reference(reference.samples, added(reference.float64), yardsticks)

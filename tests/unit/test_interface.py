@@ -67,6 +67,25 @@ def test_probabilities_are_compared_with_the_softmax_of_the_logits() -> None:
     assert adapted.yardsticks["float16"][1]["probabilities"].dtype == np.float16
 
 
+def test_the_float32_yardstick_rounds_in_its_softmax_too() -> None:
+    """A softmax in float32 is one or two last places off; rounding a float64 one, at most half a place, is no yardstick of it."""
+    rows = np.random.default_rng(6).normal(0, 3, (500, 1, 10)).astype(np.float32)
+    answers = tuple({"logits": row.astype(np.float64)} for row in rows)
+    whole = replace(
+        reference(),
+        samples=(reference().samples[0],) * len(rows),
+        float64=answers,
+        yardsticks={"float32": tuple({"logits": row} for row in rows)},
+    )
+    adapted, _ = adapt_reference(whole, PREPROCESSING, [TENSOR], [PROBABILITIES])
+    places = []
+    for exact, yardstick in zip(adapted.float64, adapted.yardsticks["float32"], strict=True):
+        error = np.abs(exact["probabilities"] - yardstick["probabilities"]).max()
+        places.append(error / np.spacing(yardstick["probabilities"].max()))
+        assert yardstick["probabilities"].dtype == np.float32
+    assert 0.6 < np.max(places) < 4
+
+
 def test_probabilities_of_another_models_output() -> None:
     with pytest.raises(InputError, match="no output 'scores'"):
         adapt_reference(reference(), PREPROCESSING, [TENSOR], [replace(PROBABILITIES, softmax_of="scores")])
