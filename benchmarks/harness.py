@@ -4,8 +4,9 @@
 
 Of each artifact two tools take turns, A B B A, each time in a process of its own: `edgekit profile`'s harness, and OpenVINO's
 `benchmark_app` (latency of synchronous requests, `Median`), or a loop of a dozen lines written straight against onnxruntime's or
-ExecuTorch's interface, which imports nothing of edgekit. Printed are the medians of all rounds and their ratio; the range is that
-of neighbours. Goal: within 5 %. Of Core ML there is nothing to compare without a Mac.
+ExecuTorch's interface, which imports nothing of edgekit. Printed are the medians of all rounds, and the median and the range of
+the ratios of neighbours: a machine that changes its speed meanwhile changes both. Goal: within 5 %. Of Core ML there is nothing
+to compare without a Mac.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ def main() -> None:
         ratios = [a / b for a, b in zip(times["edgekit"], times["vendor"], strict=True)]
         name = NAMES[read(folder)["target"]]
         spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-        print(f"{folder.name:44} {name:18} {ours:10.3f} {theirs:10.3f} {ours / theirs:6.3f}  {spread}", flush=True)
+        print(f"{folder.name:44} {name:18} {ours:10.3f} {theirs:10.3f} {statistics.median(ratios):6.3f}  {spread}", flush=True)
 
 
 if __name__ == "__main__":
