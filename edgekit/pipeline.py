@@ -144,8 +144,7 @@ def profile(desk: Desk, line: Line) -> Report:
     job = load_job(manifest, desk.artifact, request.num_threads)
     available = target.probe()
     if available.runs != "native":
-        machine = report.latency and report.latency.machine
-        kept = f" here, and the figures are an earlier run's on {machine.processor}" if machine else ""
+        kept = f" here, and the figures are an earlier run's{_whose(report.latency)}" if report.latency else ""
         report = _with_notes(_without_latency_notes(report), f"{NO_LATENCY}{kept}: {available.reason}")
         return _with_static_profile(report, target, job)
     report = replace(_without_latency_notes(report), latency=_measure(target, job, request.latency), more_latencies=())
@@ -156,6 +155,11 @@ def profile(desk: Desk, line: Line) -> Report:
         layers = [layer.name for layer in list_layers(manifest.model.spec)]
         report = replace(report, operators=attribute(target.operator_times(job, inputs, runs=TIMED_RUNS), layers))
     return _with_static_profile(report, target, job)
+
+
+def was_timed(report: Report) -> bool:
+    """Whether `profile` measured what its report has, and did not keep what was measured where the target's own runtime runs."""
+    return report.latency is not None and not any(note.startswith(NO_LATENCY) for note in report.notes)
 
 
 def predict(desk: Desk, line: Line) -> Report:
@@ -253,6 +257,10 @@ def _without_verdict(report: Report, *, asked: RuntimeKind) -> Report:
 
 def _without_latency_notes(report: Report) -> Report:
     return replace(report, notes=tuple(note for note in report.notes if not note.startswith(NO_LATENCY)))
+
+
+def _whose(latency: Latency) -> str:
+    return f" on {latency.machine.processor}" if latency.machine else ""
 
 
 def _with_notes(report: Report, *notes: str) -> Report:

@@ -134,6 +134,10 @@ class Report:
     calibration: Calibration | None = None
     board: str = ""
 
+    def board_of(self, latency: Latency) -> str:
+        """Which board it was measured on; empty for none. A merged report may have one's verdict and another's latency."""
+        return self.board if latency.machine == self.machine else ""
+
     @property
     def judgement(self) -> Judgement | None:
         """The verdict on its numbers; None where no runtime was asked."""

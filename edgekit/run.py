@@ -22,7 +22,7 @@ from edgekit.launcher import Launcher, OnStage, silent
 from edgekit.machine import describe_machine
 from edgekit.manifest import FILE_NAME as MANIFEST
 from edgekit.manifest import read_manifest
-from edgekit.pipeline import PREDICTIONS
+from edgekit.pipeline import PREDICTIONS, was_timed
 from edgekit.prediction import Prediction
 from edgekit.preprocessing import Preprocessing
 from edgekit.reference import save_reference
@@ -93,12 +93,12 @@ def profile(
     they are.
     """
     folders = [artifact_folder(path) for path in artifacts]
-    results, here = [], describe_machine()
+    results = []
     with _work() as work, Launcher(on_stage) as launcher:
         for folder in folders:
             with alone(partial(on_stage, folder.name, WAITS)):
                 report = _run("profile", launcher, folder, ProfileRequest(threads[0], latency), work)
-                if report.latency and report.latency.machine == here:
+                if was_timed(report):
                     more = [ProfileRequest(number, latency, operators=False) for number in threads[1:]]
                     others = [_run("profile", launcher, folder, request, work) for request in more]
                     latencies = tuple(each.latency for each in others if each.latency)

@@ -19,13 +19,15 @@ from edgekit.board.address import AdbAddress
 from edgekit.board.board import Measured, OnStage, Task
 from edgekit.board.portable import Native, Program
 from edgekit.errors import EdgekitError, InputError, NetworkError, OutputError, TargetMissing, UsageError
+from edgekit.latency import LatencyPlan
+from edgekit.latency.harness import MIN_SAMPLES
 from edgekit.machine import INSTRUCTION_SETS, Machine, read_cpuinfo
 from edgekit.reference import Outputs
 from edgekit.target import RuntimeInfo, TensorSpec
 
 ADB = "adb"
 PLACE = "/data/local/tmp"  # where the user of `adb shell` may write and run programs
-MAX_SECONDS = 600.0  # of one command
+MAX_SECONDS = 600.0  # of one command, besides what the plan of a measurement asks for
 WARM_RUNS = 10
 LOST = ("no devices", "offline", "unauthorized", "error: closed", "' not found")
 FACTS = "getprop ro.product.model; getprop ro.build.version.release; uname -r; uname -m; nproc; grep MemTotal /proc/meminfo"
@@ -33,7 +35,12 @@ FACTS = "getprop ro.product.model; getprop ro.build.version.release; uname -r; u
 
 @dataclass(frozen=True, slots=True)
 class AdbBoard:
-    """A device, or the only one there is."""
+    """A device, or the only one there is.
+
+    Attributes:
+        address: which.
+        max_seconds: for one command, besides what the plan asks for.
+    """
 
     address: AdbAddress
     max_seconds: float = MAX_SECONDS
@@ -46,7 +53,7 @@ class AdbBoard:
         program = task.target.native
         path = find_program(program)
         serial = self.address.serial or only_device(_adb("devices", seconds=self.max_seconds))
-        device = _Device(serial, self.max_seconds)
+        device = _Device(serial, self.max_seconds + task.planned_seconds)
         machine, node = device.describe()
         folder = device.shell(f"mktemp -d {PLACE}/edgekit-XXXXXX").strip()
         if not folder.startswith(f"{PLACE}/edgekit-"):  # it is going to be removed: make sure that it is ours
@@ -163,7 +170,8 @@ def _run_there(
     if not task.plan:
         return answers, ()
     on_stage("latency")
-    return answers, tuple(_time(device, program, task, folder, number or machine.cores) for number in task.threads)
+    numbers = dict.fromkeys(number or machine.cores for number in task.threads)
+    return answers, tuple(dict.fromkeys(_time(device, program, task.plan, folder, number) for number in numbers))
 
 
 def _answer(
@@ -177,15 +185,15 @@ def _answer(
         return {spec.name: _pull(device, program, folder, spec, i, Path(here)) for i, spec in enumerate(task.job.outputs)}
 
 
-def _time(device: _Device, program: Program, task: Task, folder: str, num_threads: int) -> str:
+def _time(device: _Device, program: Program, plan: LatencyPlan, folder: str, num_threads: int) -> str:
     """What the program says of its own speed, in words: it keeps no samples, and so there are no percentiles."""
-    assert task.plan
     first = program.mean_ms(_run(device, program, folder, runs=1, num_threads=num_threads))
-    runs = WARM_RUNS + task.plan.iterations
+    fitting = int(plan.max_seconds * 1000 / first) if first else plan.iterations  # the program itself knows no limit
+    runs = WARM_RUNS + min(plan.iterations, max(MIN_SAMPLES, fitting))
     mean = program.mean_ms(_run(device, program, folder, runs=runs, num_threads=num_threads))
     if first is None or mean is None:
         return f"no latency measured: {program.name} does not print its time. It has to be built with logging, to stderr"
-    unasked = ", and --sustain is not measured" if task.plan.sustain_seconds else ""
+    unasked = ", and --sustain is not measured" if plan.sustain_seconds else ""
     return (
         f"{program.name} says, with {num_threads} threads: {first:.2f} ms for a first inference, and a mean of "
         f"{mean:.2f} ms over {runs}, the first included; it keeps no samples, so there are no percentiles{unasked}"

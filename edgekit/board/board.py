@@ -45,6 +45,11 @@ class Task:
     random_nchw: NDArray[np.float32]
     plan: LatencyPlan | None
 
+    @property
+    def planned_seconds(self) -> float:
+        """What the plan asks for."""
+        return self.plan.seconds if self.plan else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:

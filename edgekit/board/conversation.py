@@ -145,10 +145,18 @@ class Conversation:
             versions=facts.versions,
             runtime=next((message.runtime for message in self.messages if message.runtime), None),
             answers=next((self._answers(message.answers) for message in self.messages if message.answers), ()),
-            latencies=tuple(message.latency for message in self.messages if message.latency),
+            latencies=self._latencies(),
             problem=Problem(self.stage, problem.kind, problem.message) if problem else None,
             notes=(f"{last.removed} on {self.place} could not be removed",) if last.left else (),
         )
+
+    def _latencies(self) -> tuple[Latency, ...]:
+        """One of each number of threads: all cores of a board that has one are one thread again."""
+        latencies: dict[int, Latency] = {}
+        for message in self.messages:
+            if message.latency:
+                latencies.setdefault(message.latency.num_threads, message.latency)
+        return tuple(latencies.values())
 
     def _raise_refusal(self, message: Message, versions: Mapping[str, str]) -> None:
         match message.refused:

@@ -12,7 +12,7 @@ from edgekit import registry
 from edgekit.board.adb import AdbBoard
 from edgekit.board.address import Address, SshAddress, parse_address
 from edgekit.board.board import Board, Measured, OnStage, Task
-from edgekit.board.ssh import MAX_SECONDS, SshBoard
+from edgekit.board.ssh import SshBoard
 from edgekit.desk import Desk, Line
 from edgekit.document import read_json
 from edgekit.errors import NetworkError
@@ -61,7 +61,7 @@ def measure_on(
     plan: LatencyPlan | None = None,
     reference: Path | None = None,
     on_stage: OnStage = lambda stage: None,
-    max_seconds: float = MAX_SECONDS,
+    max_seconds: float | None = None,
 ) -> Report:
     """Have a board answer an artifact's samples, and time it there; the verdict is reached here, as for any other runtime.
 
@@ -72,7 +72,7 @@ def measure_on(
         plan: how to measure latency; None for the numbers alone.
         reference: the answers to compare with; by default those beside the artifact.
         on_stage: told of every stage that the board enters.
-        max_seconds: for one process there, besides what the plan asks for.
+        max_seconds: for one process or command there, besides what the plan asks for; None for what that board has by itself.
 
     Returns:
         A report whose machine, runtime and figures are all of the board.
@@ -97,7 +97,8 @@ def measure_on(
         random_input(job.inputs[0]),
         plan,
     )
-    board: Board = SshBoard(where, max_seconds) if isinstance(where, SshAddress) else AdbBoard(where, max_seconds)
+    limit = {} if max_seconds is None else {"max_seconds": max_seconds}
+    board: Board = SshBoard(where, **limit) if isinstance(where, SshAddress) else AdbBoard(where, **limit)
     measured = board.measure(task, on_stage)
     report = _report_of(manifest, measured, left_out)
     if not measured.answers:

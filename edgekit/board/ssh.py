@@ -64,8 +64,7 @@ class SshBoard:
         on_stage("connect")
         parcel = pack(task, task.target)
         source = (files("edgekit.board") / "keeper.py").read_bytes()
-        planned = task.plan.seconds if task.plan else 0.0
-        head = msgspec.json.encode(self._request(parcel, self.max_seconds + planned)) + b"\n"
+        head = msgspec.json.encode(self._request(parcel, self.max_seconds + task.planned_seconds)) + b"\n"
         conversation = Conversation(self.address.name, PYTHON_THERE, on_stage)
         with tempfile.TemporaryFile() as said:
             code = self._converse(ssh_command(self.address, len(source)), [source, head], parcel, conversation, said)

@@ -59,7 +59,7 @@ def _summary(name: str, known: Sequence[Known]) -> dict[str, Any]:
     networks = {(figure.network, figure.width, figure.resolution) for row in known for figure in row.figures}
     return {
         "device": name,
-        "chipset": settings[0].chipset,
+        "chipset": "; ".join(dict.fromkeys(setting.chipset for setting in settings if setting.chipset)),
         "tier": min((row.tier for row in known), key=TIERS.index),
         "networks": len(networks),
         "runtimes": sorted({f"{setting.runtime} {setting.unit_class}" for setting in settings}),

@@ -16,7 +16,8 @@ def show_sustained(results: Sequence[Result]) -> None:
         for latency in (result.report.latency, *result.report.more_latencies):
             if latency and (run := latency.sustained):
                 told = "steady" if abs(run.drift) < NOTABLE else "slower at the end" if run.drift > 0 else "faster at the end"
-                where = f" on {result.report.board}" if result.report.board else ""
+                board = result.report.board_of(latency)
+                where = f" on {board}" if board else ""
                 print_lines(
                     f"{result.folder.name}{where}, {latency.num_threads} threads, {run.seconds:.0f} s without a pause: "
                     f"{run.per_second:.1f} inferences a second, p50 {run.windows[0].p50_ms:.2f} ms in the first window and "

@@ -81,14 +81,14 @@ def profile(
         parse_address(board)  # a slip of the pen is told before anything is timed
     if compare and boards:
         raise UsageError(f"--compare times artifacts in turns on this machine, and {boards[0]} is another: leave one of them out")
-    counts = list(dict.fromkeys(threads or (1, available_cores())))
+    here, there = (tuple(dict.fromkeys(threads or (1, every))) for every in (available_cores(), 0))
     plan = LatencyPlan(iterations, max_seconds, warmup, flags.seconds(sustain) if sustain else 0.0)
     check_devices(names)
     comparisons: list[Comparison] = []
     with Progress(quiet=quiet) as progress:
-        results = () if boards and not names else run.profile(artifacts, threads=counts, latency=plan, on_stage=progress.enter)
+        results = () if boards and not names else run.profile(artifacts, threads=here, latency=plan, on_stage=progress.enter)
         for board in boards:
-            results += measure(artifacts, board, threads=threads or (1, 0), latency=plan, on_stage=progress.enter)
+            results += measure(artifacts, board, threads=there, latency=plan, on_stage=progress.enter)
     projected = project_artifacts(list(dict.fromkeys(result.folder for result in results)), names) if names else ()
     code, content = results_json(results)
     if json:
@@ -101,7 +101,7 @@ def profile(
         show_operators(results, every_layer=layers)
     if compare:
         with Progress(quiet=quiet) as progress:
-            for number in counts:
+            for number in here:
                 launching = ComparisonPlan(launches, launches) if launches else ComparisonPlan()
                 comparisons += run.compare(artifacts, num_threads=number, plan=launching, on_stage=progress.enter)
     if json:

@@ -57,7 +57,7 @@ def _measured(latency: Latency | None, report: Report, here: Machine, notes: lis
     if latency is None:
         return (report.board or THIS_MACHINE, runtime, "-", report.precision, "-", "-", "-", "not measured")
     elsewhere = latency.machine.processor if latency.machine else "a machine not told"
-    place = report.board or (THIS_MACHINE if latency.machine == here else elsewhere)
+    place = report.board_of(latency) or (THIS_MACHINE if latency.machine == here else elsewhere)
     doubts = f"[{_number('too noisy to trust: ' + '; '.join(latency.doubts), notes)}]" if latency.doubts else ""
     figures = (str(latency.num_threads), f"{_ms(latency.p50_ms)}{'?' if doubts else ''}", "-")
     return (place, runtime, "cpu", report.precision, *figures, f"{MEASURED}{doubts}")

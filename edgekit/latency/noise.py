@@ -49,10 +49,12 @@ class Ticks:
 
 def read_ticks(cores: Collection[int], path: Path = Path("/proc/stat")) -> Ticks | None:
     """Read the kernel's count of these cores; None where there is none, or not in the form of proc(5)."""
-    names = {f"cpu{number}" for number in cores}
+    names = {f"cpu{number}" for number in cores}  # all of them, or what we take is held against fewer cores than it was taken of
     try:
         lines = [line.split()[:9] for line in path.read_text().splitlines()]
         counts = [[int(field) for field in line[1:]] for line in lines if line and line[0] in names]
+        if len(counts) < len(names):
+            return None
         user, nice, system, idle, iowait, irq, softirq, stolen = map(sum, zip(*counts, strict=True))
     except (OSError, ValueError):
         return None

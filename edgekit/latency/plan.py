@@ -15,7 +15,7 @@ class LatencyPlan:
     Attributes:
         iterations: samples wanted.
         max_seconds: stop sampling after this long, with at least 20 samples.
-        max_warmup_seconds: stop waiting for a steady state after this long, and say so.
+        max_warmup_seconds: begin nothing more to reach a steady state after this long, and say so.
         sustain_seconds: afterwards, go on without a pause for this long and record the drift; 0 for not.
     """
 
@@ -26,7 +26,7 @@ class LatencyPlan:
 
     @property
     def seconds(self) -> float:
-        """What all of it takes at most, of a model that is not so slow that twenty samples take longer."""
+        """What all of it takes at most, of a model that is not so slow that a window or twenty samples take longer."""
         return self.max_warmup_seconds + self.max_seconds + self.sustain_seconds
 
     def __post_init__(self) -> None:

@@ -41,8 +41,8 @@ def describe(ends_ns: Sequence[int]) -> Sustained:
     last = _took(ends_ns, bisect_right(ends_ns, end - -(-whole // 10)), len(ends_ns))
     count = max(1, min(MAX_WINDOWS, int(whole / 1e9 / MIN_WINDOW_SECONDS)))
     inner = [bisect_left(ends_ns, start + -(-whole * number // count)) for number in range(1, count)]
-    pieces = [_took(ends_ns, *cuts) for cuts in pairwise([1, *inner, len(ends_ns)])]
-    windows = [_window(number * whole / count / 1e9, piece) for number, piece in enumerate(pieces) if piece]
+    cuts = enumerate(pairwise([1, *inner, len(ends_ns)]))  # one piece at a time: as a list a sample takes five times the bytes
+    windows = [_window(number * whole / count / 1e9, _took(ends_ns, *cut)) for number, cut in cuts if cut[0] < cut[1]]
     drift = statistics.median(last) / statistics.median(first) - 1
     inferences = len(ends_ns) - 1
     return Sustained(whole / 1e9, inferences, inferences / (whole / 1e9), drift, tuple(windows))

@@ -102,16 +102,17 @@ def _panel(block: Block, figures: Sequence[Figure], empty: Sequence[Setting]) ->
         total[at] += figure.log_ms
         count[at] += 1
     logs = total / np.maximum(count, 1)
-    lifts: dict[tuple[int, str], dict[int, float]] = defaultdict(dict)
+    lifted: dict[tuple[int, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for figure in figures:
         row, column = rows[figure.setting], columns[figure.network]
-        lifts[row, figure.statistic][column] = figure.log_ms - logs[row, column]
+        lifted[row, figure.statistic][column].append(figure.log_ms - logs[row, column])
+    lifts = {key: {column: float(np.mean(logs)) for column, logs in told.items()} for key, told in lifted.items()}
     work = np.array([charges_of(network, block) for network in networks])
     families = np.array([family_of(network.name) for network in networks])
     there = (count > 0).astype(float)
     apart = differences(settings, settings)
     loose = {setting.loosely: i for i, setting in reversed(list(enumerate(settings)))}
-    return Panel(block, settings, networks, families, work, logs, there, apart, dict(lifts), rows, loose, columns)
+    return Panel(block, settings, networks, families, work, logs, there, apart, lifts, rows, loose, columns)
 
 
 def kinship(asked: Sequence[Network], known: Sequence[Network], relative: float) -> Array:

@@ -107,6 +107,11 @@ def project(
     found = [_project(row, spec, work, precision, target, database) for row in rows]
     projections = tuple(projection for projection in found if projection)
     if not projections:
+        if rows:
+            raise UsageError(
+                f"nothing is predicted from what is published of {device!r}, and {spec.name} is not among it: "
+                f"`edgekit devices {shlex.quote(device)}` has it"
+            )
         kinds = sorted({f"{row.setting.runtime}, {row.setting.precision}" for row in known})
         raise UsageError(f"nothing published of {device!r} stands for {precision} on {target}. It has: {'; '.join(kinds)}")
     return projections
@@ -162,7 +167,7 @@ def _project(
         basis = f"one figure in this setting ({fitted[0][0]}), and the unit costs of similar chips"
     else:
         basis = f"no figure in this setting: unit costs of chips like it ({setting.core})"
-    sources = tuple((source.citation, source.licence) for source in row.sources)
+    sources = tuple((source.citation, source.licence) for source in row.sources if not source.is_context)
     latency, low, high = (math.exp(found.log_ms + side * found.half_width) for side in (0, -1, 1))
     return Projection(*_where(setting), latency, low, high, row.tier, basis, notes, sources)
 

@@ -55,6 +55,20 @@ def merged(tmp_path: Path, *reports: Report) -> Report:
     return merge(paths)
 
 
+@pytest.mark.parametrize("is_timed_there", [True, False])
+def test_a_board_keeps_its_own_latency_and_takes_no_other(tmp_path: Path, is_timed_there: bool) -> None:
+    """`edgekit verify --device` leaves a report without a latency; the one of this machine then stays this machine's."""
+    latency = measure(lambda: lambda: None, num_threads=1, plan=LatencyPlan(20, 0.01, 0.01))
+    there = replace(report("native"), board="kitchen")
+    here = replace(report("reference"), latency=replace(latency, machine=machine("Linux-6")))
+    if is_timed_there:
+        there = replace(there, latency=replace(latency, machine=there.machine))
+    both = merged(tmp_path, there, here)
+    assert both.board == "kitchen"
+    assert both.latency
+    assert both.board_of(both.latency) == ("kitchen" if is_timed_there else "")
+
+
 @pytest.mark.parametrize("native_passed", [True, False])
 @pytest.mark.parametrize("native_first", [True, False])
 def test_the_native_verdict_stands_with_the_prediction_beside_it(tmp_path: Path, native_passed: bool, native_first: bool) -> None:

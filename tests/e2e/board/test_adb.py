@@ -113,6 +113,13 @@ def test_stand_in_the_commands_fit_together_and_answers_are_judged(executorch: P
     assert list((phone / "phone").iterdir()) == []
 
 
+def test_stand_in_a_measurement_ends_in_its_time_and_is_made_once(executorch: Path, phone: Path) -> None:
+    """The program knows no limit of time, so it is asked for the inferences that fit: here of 2.5 ms into 0.1 s, and ten warm."""
+    report = measure_on("android", executorch, threads=(2, 2), plan=LatencyPlan(1000, 0.1, 0.1))
+    assert len([note for note in report.notes if note.startswith("executor_runner says")]) == 1
+    assert (phone / "commands.txt").read_text().count("num_executions=50") == 1
+
+
 def test_stand_in_wrong_answers_fail(executorch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plug_in(executorch, tmp_path, monkeypatch, scale=1.6)
     assert measure_on("adb://STANDIN1", executorch).status == "failed"

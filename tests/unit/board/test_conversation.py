@@ -7,7 +7,7 @@ import io
 import json
 import re
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from edgekit.board.board import Measured
 from edgekit.board.conversation import Conversation
 from edgekit.errors import EdgekitError, NetworkError, OutputError, TargetMissing
+from edgekit.latency import LatencyPlan, measure
 from edgekit.machine import describe_machine
 
 HELLO = {"edgekit": "keeper"}
@@ -46,6 +47,15 @@ def test_a_whole_conversation() -> None:
     assert measured.machine == describe_machine()
     assert [answer["logits"].tolist() for answer in measured.answers] == [[[0, 1]], [[2, 3]], [[4, 5]]]
     assert measured.notes == ()
+
+
+def test_a_number_of_threads_is_told_once() -> None:
+    """One thread, and one on each core of a board that has one."""
+    latency = measure(lambda: lambda: None, num_threads=1, plan=LatencyPlan(20, 0.01, 0.01))
+    first, again = asdict(latency), asdict(replace(latency, p50_ms=latency.p50_ms + 1))
+    two = asdict(replace(latency, num_threads=2))
+    measured = converse(HELLO, FACTS, *({"latency": each} for each in (first, again, two)), GONE)
+    assert measured.latencies == (latency, replace(latency, num_threads=2))
 
 
 def test_what_a_login_shell_prints_first_is_passed_over() -> None:

@@ -58,7 +58,7 @@ intr 4030 0 11
 
 @pytest.mark.parametrize(
     ("cores", "ticks"),
-    [({0, 1}, Ticks(140, 40, 1200)), ({10}, Ticks(50, 0, 550)), ({0, 99}, Ticks(69, 20, 599)), ({99}, None), ((), None)],
+    [({0, 1}, Ticks(140, 40, 1200)), ({10}, Ticks(50, 0, 550)), ({0, 99}, None), ({99}, None), ((), None)],
 )
 def test_the_kernels_count_is_read_as_proc_5_has_it(tmp_path: Path, cores: Collection[int], ticks: Ticks | None) -> None:
     """Of the cores that are asked for, as after `taskset`: what is done on others takes none of our time."""

@@ -218,6 +218,13 @@ def test_min_and_mean_of_one_measurement_are_predicted_each(make_figures: Make) 
     assert len(panel.networks) == len({f.network for f in figures})
 
 
+def test_the_only_statistic_of_a_setting_is_no_longer_than_itself(make_figures: Make) -> None:
+    """Two figures of one network, as of its heads of 101 and of 1000 classes, which count as one."""
+    figures = make_figures(DEVICES)
+    (panel,) = panels_of([*figures, *(replace(f, latency_ms=f.latency_ms * 1.2) for f in figures)]).values()
+    assert panel.lift(0, "mean", panel.there) == pytest.approx(0.0, abs=1e-12)
+
+
 def near(first: Setting, second: Setting) -> float:
     """How alike two settings are if every fact counts one."""
     return float(Rates(1.0, 1.0, 1.0, 1.0).near(differences([first], [second]))[0, 0])
