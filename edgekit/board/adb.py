@@ -60,7 +60,7 @@ class AdbBoard:
             raise EdgekitError(f"{serial} has no folder for us: {folder or 'mktemp says nothing'}")
         try:
             answers, notes = _run_there(device, program, path, task, folder, machine, on_stage)
-        except BaseException as error:
+        except BaseException as error:  # Ctrl-C too: nothing is to stay on the phone; raised again below
             left = device.remove(folder)
             if left and isinstance(error, EdgekitError):
                 raise type(error)(f"{error}. {left}") from error

@@ -73,6 +73,11 @@ class Known:
         return len({(figure.network, figure.width, figure.resolution) for figure in self.figures})
 
     @property
+    def fitted(self) -> tuple[Published, ...]:
+        """The figures that unit costs may be fitted to."""
+        return tuple(figure for figure in self.figures if not figure.source.is_context)
+
+    @property
     def sources(self) -> tuple[Source, ...]:
         """Of the figures, each once."""
         return tuple(dict.fromkeys(figure.source for figure in self.figures))

@@ -106,7 +106,7 @@ def _panel(block: Block, figures: Sequence[Figure], empty: Sequence[Setting]) ->
     for figure in figures:
         row, column = rows[figure.setting], columns[figure.network]
         lifted[row, figure.statistic][column].append(figure.log_ms - logs[row, column])
-    lifts = {key: {column: float(np.mean(logs)) for column, logs in told.items()} for key, told in lifted.items()}
+    lifts = {key: {column: float(np.mean(found)) for column, found in told.items()} for key, told in lifted.items()}
     work = np.array([charges_of(network, block) for network in networks])
     families = np.array([family_of(network.name) for network in networks])
     there = (count > 0).astype(float)

@@ -84,6 +84,5 @@ def _figures_of(known: Known) -> list[Figure]:
             licence=published.source.licence,
             line=0,
         )
-        for published in known.figures
-        if not published.source.is_context
+        for published in known.fitted
     ]

@@ -159,7 +159,7 @@ def _project(
     found = _predictor(database).predict(setting, row.tier, network, work)
     if found.unseen:
         notes += (f"no published network in this setting has {', '.join(found.unseen)}: the interval is wider for it",)
-    networks = ((f.network, f.width, f.resolution) for f in row.figures if not f.source.is_context)
+    networks = ((f.network, f.width, f.resolution) for f in row.fitted)
     fitted = [network for network in dict.fromkeys(networks) if workload_of(*network)]
     if row.tier == "calibrated":
         basis = f"unit costs fitted to figures of {len(fitted)} networks in this setting"
@@ -167,7 +167,7 @@ def _project(
         basis = f"one figure in this setting ({fitted[0][0]}), and the unit costs of similar chips"
     else:
         basis = f"no figure in this setting: unit costs of chips like it ({setting.core})"
-    sources = tuple((source.citation, source.licence) for source in row.sources if not source.is_context)
+    sources = tuple(dict.fromkeys((figure.source.citation, figure.source.licence) for figure in row.fitted))
     latency, low, high = (math.exp(found.log_ms + side * found.half_width) for side in (0, -1, 1))
     return Projection(*_where(setting), latency, low, high, row.tier, basis, notes, sources)
 

@@ -20,7 +20,9 @@ def found(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) ->
 
 
 @pytest.mark.parametrize(
-    ("found", "column"), [("pixel 3", "device"), ("radeon pro", "chipset"), ("tensorflow lite", "runtimes")], indirect=["found"]
+    ("found", "column"),
+    [("pixel 3", "device"), ("CORTEX-A76", "chipset"), ("radeon pro", "chipset"), ("tensorflow lite", "runtimes")],
+    indirect=["found"],
 )
 def test_a_search_looks_at_name_chipset_and_runtime(
     found: list[dict[str, Any]], column: str, request: pytest.FixtureRequest
